@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from callmocks.arm import schema as arm_schema
 from callmocks.config.settings import ServeSettings
+from callmocks.control import server as control_server
 from callmocks.history import clock
 from callmocks.onec import read_answer
+from callmocks.server import mock_server
 from callmocks.server.mock_server import MockServer
 from tests.control.server_client import SOAP, basic
 from tests.forked import run_command
@@ -326,3 +330,22 @@ def _cpu(pid: int) -> float:
     """Seconds of processor time."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def test_control_that_cannot_start_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_app, failures = control_server.make_app, [OSError("Too many open files")]
+
+    def make_at_second_try(*arguments: Any, **options: Any) -> web.Application:
+        if failures:
+            raise failures.pop()
+        return make_app(*arguments, **options)
+
+    monkeypatch.setattr(control_server, "make_app", make_at_second_try)
+    monkeypatch.setattr(mock_server, "_CONTROL_RETRY_SECONDS", 0)
+    free = {f"{name}_port": 0 for name in ("arm", "cdr", "onec", "control")}
+    async with MockServer(ServeSettings(**free)) as suite:  # type: ignore[arg-type]
+        health = await asyncio.to_thread(get, suite.urls["control"] + "/health")
+    assert json.loads(health)["status"] == "ok"
+    assert "Too many open files" in caplog.text

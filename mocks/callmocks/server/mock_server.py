@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TENANT = "demo"
 _log = logging.getLogger(__name__)
+_CONTROL_RETRY_SECONDS = 1.0
 
 
 class MockServer:
@@ -201,7 +202,12 @@ class MockServer:
 
         async def start_when_connected() -> None:
             await wait_for_connection(self._listeners["control"])
-            await self._start_control(metrics)
+            while True:
+                try:
+                    return await self._start_control(metrics)
+                except Exception:  # such as too many open files
+                    _log.exception("control does not start; tried again in a second")
+                    await asyncio.sleep(_CONTROL_RETRY_SECONDS)
 
         self._control_start = asyncio.create_task(start_when_connected(), name="callmocks control")
 
