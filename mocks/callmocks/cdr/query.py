@@ -142,12 +142,13 @@ def _parse_field(name: object, path: str, table: FieldTable, errors: ParameterEr
 def _parse_paging(param: MethodParam, given: Params, errors: ParameterErrors) -> int:
     default: int = param.default
     value: int = given.get(param.name, default)
-    low, high = param.minimum or 0, param.maximum or value
-    if low <= value <= high:
+    clamped = clamp_paging(param, value)
+    if value == clamped:
         return value
     if errors.exchange.use_assumption("cdr.paging-bounds") == "clamp":
-        return clamp_paging(param, value)
-    errors.add("invalid_parameter_value", param.name, value, f"{low} to {high}")
+        return clamped
+    expected = f"{param.minimum or 0} to {param.maximum or value}"
+    errors.add("invalid_parameter_value", param.name, value, expected)
     return default
 
 
