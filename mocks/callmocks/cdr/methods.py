@@ -11,7 +11,7 @@ from callmocks.cdr.directory import get_directory
 from callmocks.cdr.directory_rows import ROW_BUILDERS
 from callmocks.cdr.filters import ColumnTypes
 from callmocks.cdr.legs_report import get_call_legs_report
-from callmocks.cdr.openrpc import CREDENTIALS, Params, load_methods
+from callmocks.cdr.openrpc import Params
 from callmocks.cdr.rows import MethodData
 from callmocks.cdr.selection import select_page
 from callmocks.cdr.sessions_report import get_calls_report
@@ -73,14 +73,12 @@ _COLUMN_TYPES: dict[str, ColumnTypes] = {
 
 
 def check_params(exchange: Exchange, method: str, params: Params) -> None:
-    """``RpcError`` for what the method refuses, with any credentials."""
-    required = CREDENTIALS.intersection(load_methods()[method].required)
-    params = params | dict.fromkeys(required, "")
-    types = _COLUMN_TYPES.get(method)
+    """``RpcError`` for what the method refuses, whoever sends it."""
     if method in ROW_BUILDERS:
         ids_alone = directory.has_ids_alone(exchange, method)
-        types = lambda _: directory.get_column_types(method, ids_alone=ids_alone)  # noqa: E731
-    if types is None:
-        query.check_params(exchange, method, params)
+        types = directory.get_column_types(method, ids_alone=ids_alone)
+        query.parse_query(exchange, method, params, lambda _: types)
+    elif method in _COLUMN_TYPES:
+        query.parse_query(exchange, method, params, _COLUMN_TYPES[method])
     else:
-        query.parse_query(exchange, method, params, types)
+        query.check_params(exchange, method, params)

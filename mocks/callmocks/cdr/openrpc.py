@@ -73,6 +73,11 @@ def get_result_schema(method: str) -> dict[str, Any]:
     return _ANY_RESULT if spec is None else spec.result
 
 
+def has_pages(method: str) -> bool:
+    spec = load_methods().get(method)
+    return spec is not None and {"limit", "offset"} <= spec.params.keys()
+
+
 def resolve_reference(part: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in part:
         target: Any = load_document()

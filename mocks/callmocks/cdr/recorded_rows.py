@@ -41,14 +41,14 @@ class CdrRowReader(RowReader):
     def read_window(
         self, operation: str, key: RequestKey, now: int, choices: Choices, zone: tzinfo
     ) -> RowWindow | None:
-        method = openrpc.load_methods().get(operation)
-        if method is None or not {"limit", "offset"} <= method.params.keys():
+        if not openrpc.has_pages(operation):
             return None
+        params = openrpc.load_methods()[operation].params
         begin, end = (_read_time(key, name) for name in ("date_from", "date_till"))
         if end is not None and choices["cdr.window-ends"] != "before":
             end += 1000
         scope = without_params(key, *_WINDOW)
-        offset, limit = (_read_paging(key, method.params[name], choices) for name in _PAGING)
+        offset, limit = (_read_paging(key, params[name], choices) for name in _PAGING)
         descending = _is_descending(scope, choices) is True
         return RowWindow(scope, begin, end, offset, limit, descending=descending)
 

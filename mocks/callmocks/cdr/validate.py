@@ -8,11 +8,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from callmocks.cdr import legs_report, methods, openrpc, query, sessions_report, validate_rows
-from callmocks.cdr.directory import get_column_types
-from callmocks.cdr.directory_rows import ROW_BUILDERS
+from callmocks.cdr import methods, openrpc, validate_rows
 from callmocks.cdr.errors import RpcError, load_error_table
-from callmocks.cdr.filters import ColumnTypes
 from callmocks.cdr.harmless import is_personal
 from callmocks.cdr.jsonrpc import (
     Envelope,
@@ -27,17 +24,6 @@ from callmocks.contract.assumptions import load_default_choices
 from callmocks.contract.findings import Findings, ValidationResult
 from callmocks.tenants.detached import detached_exchange
 
-
-def _make_directory_types(method: str) -> ColumnTypes:
-    return lambda _: get_column_types(method)
-
-
-_COLUMN_TYPES: dict[str, ColumnTypes] = {
-    "get.call_legs_report": legs_report.get_column_types,
-    "get.calls_report": sessions_report.get_column_types,
-    "get.customer_users": methods.get_customer_user_types,
-    **{method: _make_directory_types(method) for method in ROW_BUILDERS},
-}
 _MAX_COMPARED_CHARS = 2000
 _decode_json = msgspec.json.Decoder().decode
 _WINDOW_SECONDS = {"day": 86_400, "minute": 60}
@@ -124,10 +110,7 @@ def _check_params(sent: Envelope, found: Findings) -> None:
         return
     exchange = detached_exchange(CDR)
     with suppress(RpcError):  # its violations are those of the exchange
-        if method in _COLUMN_TYPES:
-            query.parse_query(exchange, method, params, _COLUMN_TYPES[method])
-        else:
-            query.check_params(exchange, method, params)
+        methods.check_params(exchange, method, params)
     assumed = "cdr.dates-reversed" in exchange.assumptions
     for each in exchange.violations:
         name = each.where.rpartition(".")[2]
@@ -223,7 +206,7 @@ def _check_result(
     if isinstance(metadata, dict):
         _check_limits(metadata.get("limits"), "result.metadata.limits", found)
     data = result.get("data")
-    if method in _COLUMN_TYPES and isinstance(data, list):
+    if openrpc.has_pages(method) and isinstance(data, list):
         rows = [row for row in data if isinstance(row, dict)]
         sent = None if parsed is None else parsed.envelope.params
         params = sent if isinstance(sent, dict) else None
