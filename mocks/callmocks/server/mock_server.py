@@ -109,7 +109,7 @@ class MockServer:
             self._open_registry()
             self._open_limiter()
             apps = self._make_apps()
-            # After all imports: they block the loop, and Redis would time out.
+            # After the long imports: they block the loop, and Redis would time out.
             await self._create_tenants(planned)
             for name, app in apps.items():
                 await self._start_site(name, app)
