@@ -263,6 +263,44 @@ def test_what_arm_refuses_a_replay_refuses_in_the_same_words(
     assert etree.tostring(got) == etree.tostring(live)
 
 
+@pytest.mark.parametrize("body", ["", "<in", "<!DOCTYPE in><in/>", "<out/>", "<in><request/></in>"])
+def test_what_is_no_request_of_arm_is_refused_in_the_same_words(
+    tenant: Tenant, replay: Mocks, body: str
+) -> None:
+    path, login = "service/cc/arm/operator_call_history", ("101", tenant.name)
+    live = requests.post(f"{tenant.arm.url}/{tenant.name}/{path}", body, auth=login, timeout=10)
+    got = requests.post(f"{replay.arm.url}/any/{path}", body, timeout=10)
+    assert (got.status_code, got.content) == (live.status_code, live.content)
+    assert b"cannot_perform_cmd" in got.content
+
+
+def test_an_envelope_that_is_refused_gets_no_recorded_answer(tmp_path: Path) -> None:
+    sent: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "get.account", "params": {}}
+    login = sent | {"method": "login.user", "params": {"login": "a", "password": "b"}}
+    line = {"at": RECORDED_AT, "provider": "cdr", "transport": "http", "status": 200}
+    answer = '{"jsonrpc": "2.0", "id": 1, "result": {"data": [], "metadata": {"total_items": 0}}}'
+    lines = [
+        line | {"seq": seq, "operation": each["method"], "request": json.dumps(each)}
+        for seq, each in enumerate([sent, login])
+    ]
+    path = tmp_path / "recording.jsonl"
+    path.write_text(
+        "\n".join(json.dumps(each | {"response": answer}) for each in lines), encoding="utf-8"
+    )
+    wrong = {
+        "jsonrpc": sent | {"jsonrpc": "1.0"},
+        "id": sent | {"id": {}},
+        "params": sent | {"params": [1]},
+        "colour": login | {"params": {"login": "a", "password": "b", "colour": "red"}},
+    }
+    with callmocks.running(replay=path) as mocks:
+        for field, body in wrong.items():
+            error = requests.post(mocks.cdr.url, json=body, timeout=10).json()["error"]
+            assert error["data"]["field"] == field
+        for body in (sent, login):
+            assert "result" in requests.post(mocks.cdr.url, json=body, timeout=10).json()
+
+
 def test_a_refused_frame_is_answered_by_a_frame(tenant: Tenant, replay: Mocks) -> None:
     sent, login = history_frame(limit=10_001), basic_auth("101", tenant.name)
     live = f"{tenant.arm.url}/{tenant.name}/service/cc/arm".replace("http", "ws")

@@ -169,11 +169,6 @@ class CdrProvider(Provider):
     def no_match_reply(self, exchange: Exchange, text: str) -> Reply:
         return self.error_reply(exchange, "error", {"error_message": text})
 
-    def unreadable_reply(self, exchange: Exchange) -> Reply | None:
-        parsed = ParsedRequest(exchange.request)
-        error = None if parsed.readable else parsed.error
-        return jsonrpc.make_error_reply(error or RpcError("invalid_request"))
-
     def list_errors(self) -> Mapping[str, tuple[str, ...]]:
         return {name: ("field", "value", *_placeholders(name)) for name in load_error_table()}
 

@@ -80,13 +80,14 @@ class ReplayIndex:
             exchange.operation = self.provider.find_operation(exchange)
         request_key = self.provider.request_key(exchange.request, exchange.transport)
         if request_key is None:
-            reply = self.provider.unreadable_reply(exchange)
+            reply = await self.provider.find_refusal(exchange)
+            reply = reply or self.provider.unreadable_reply(exchange)
             if reply is not None:
                 return reply
             request_key = {}
         refused = await self._find_refusal(exchange, request_key)
         if refused is not None:
-            return self._find_exact(exchange, request_key) or refused
+            return await self._find_refused_before(exchange, request_key) or refused
         reply, missing = None, ""
         if self._match == "window":
             reply, missing = await self._find_window(exchange, request_key)
@@ -141,13 +142,37 @@ class ReplayIndex:
             for each in self._by_operation.get(operation, {}).values()
         )
 
+    async def _find_refused_before(
+        self, exchange: Exchange, request_key: RequestKey
+    ) -> Reply | None:
+        """What was answered to an equal request, if the contract refuses that one, too.
+
+        Keys lack the envelope, and those of a session's operations their parameters.
+        """
+        responses = self._find_responses(exchange, request_key)
+        if responses is None:
+            return None
+        recorded = responses.responses[0]
+        before = Exchange.start(
+            exchange.tenant, self.provider, recorded.request, transport=recorded.transport
+        )
+        before.operation = recorded.operation
+        if await self.provider.find_refusal(before) is None:
+            return None
+        return self.provider.replay_reply(exchange, responses.next_response())
+
     def _find_exact(self, exchange: Exchange, request_key: RequestKey) -> Reply | None:
-        by_key = self._by_operation.get(exchange.operation, {})
-        is_session = exchange.operation in self.provider.session_operations
-        responses = by_key.get(hashable_key({} if is_session else request_key))
+        responses = self._find_responses(exchange, request_key)
         if responses is None:
             return None
         return self.provider.replay_reply(exchange, responses.next_response())
+
+    def _find_responses(
+        self, exchange: Exchange, request_key: RequestKey
+    ) -> RecordedResponses | None:
+        by_key = self._by_operation.get(exchange.operation, {})
+        is_session = exchange.operation in self.provider.session_operations
+        return by_key.get(hashable_key({} if is_session else request_key))
 
     async def _find_window(
         self, exchange: Exchange, request_key: RequestKey
