@@ -244,7 +244,7 @@ class GuardedProtocol(HttpProtocol):
             self._discarding = True
             self._limiter.reject_connection(cast("asyncio.Transport", transport))
             return
-        self._start_header()
+        self.header_started_at = self._loop.time()
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -252,8 +252,8 @@ class GuardedProtocol(HttpProtocol):
             return
         self._received_data = True
         if self.idle and not self.header_started_at:
-            self._start_header()
-        elif not self.in_flight:  # of a websocket
+            self.header_started_at = self._loop.time()
+        if not self.in_flight:
             self._limiter.unhandled.add(self)
         super().data_received(data)
 
@@ -262,10 +262,6 @@ class GuardedProtocol(HttpProtocol):
         # Given the error, aiohttp would raise it in the handler from a future that the error's own
         # frames hold: the answer would stay until a full garbage collection.
         super().connection_lost(None)
-
-    def _start_header(self) -> None:
-        self.header_started_at = self._loop.time()
-        self._limiter.unhandled.add(self)
 
     def end_header(self) -> None:
         self.header_started_at = 0.0
