@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -37,8 +37,8 @@ class ClientBuilder:
 
     def build(
         self,
-        organisation_streams: Callable[[int], list[RandomStream]],
-        user_streams: Callable[[int], list[RandomStream]],
+        organisation_streams: Callable[[int], Iterator[RandomStream]],
+        user_streams: Callable[[int], Iterator[RandomStream]],
     ) -> tuple[tuple[Organisation, ...], tuple[User, ...]]:
         sizes = self._world.sizes
         entries = self._world.organisations or (OrganisationEntry(),) * sizes.organisations

@@ -31,6 +31,7 @@ T = TypeVar("T")
 _GROUPS, _DEPARTMENTS, _SCENARIOS, _LINES, _OPERATORS, _ORGANISATIONS, _USERS, _VENDORS = range(8)
 _CENTRE = 8
 _RAW_NUMBERS_PER_ENTRY = 32
+_ENTRIES_AT_ONCE = 1000
 _VENDOR_CLIENTS, _VENDOR_USERS, _VENDOR_SPECIALISTS = 5, 12, 6
 _FIRST_EXTENSION, _FIRST_QUEUE = 101, 701
 # Every fourth drawn line is toll-free.
@@ -52,7 +53,7 @@ class DirectoryBuilder:
         self._centre = load_centre_names()
         self._generator = Generator(derive_key("cast", key.hex()))
         self._values = ContactValues(world)
-        self._region = choose_region(self._open_streams(_CENTRE, 1)[0])
+        self._region = choose_region(next(self._open_streams(_CENTRE, 1)))
         self._extensions = UniquePool(
             number for entry in world.operators for number in (entry.number, entry.sip)
         )
@@ -65,7 +66,7 @@ class DirectoryBuilder:
             partial(self._open_streams, _ORGANISATIONS), partial(self._open_streams, _USERS)
         )
         size = _VENDOR_CLIENTS + _VENDOR_USERS + _VENDOR_SPECIALISTS
-        vendor_streams = self._open_streams(_VENDORS, size)
+        vendor_streams = list(self._open_streams(_VENDORS, size))
         vendor_ids = tuple(stream.make_uuid() for stream in vendor_streams)
         return Directory(
             operators=self._build_operators(groups, departments),
@@ -84,10 +85,12 @@ class DirectoryBuilder:
             ),
         )
 
-    def _open_streams(self, kind: int, entry_count: int) -> list[RandomStream]:
+    def _open_streams(self, kind: int, entry_count: int) -> Iterator[RandomStream]:
         raw = self._generator.draw_raw(kind, 0, entry_count * _RAW_NUMBERS_PER_ENTRY)
-        rows = raw.reshape(entry_count, _RAW_NUMBERS_PER_ENTRY).tolist()
-        return [RandomStream(row) for row in rows]
+        rows = raw.reshape(entry_count, _RAW_NUMBERS_PER_ENTRY)
+        # Making and freeing one list of all numbers would hold up other threads, too.
+        for first in range(0, entry_count, _ENTRIES_AT_ONCE):
+            yield from map(RandomStream, rows[first : first + _ENTRIES_AT_ONCE].tolist())
 
     def _with_streams(self, kind: int, items: Sequence[T]) -> Iterator[tuple[int, T, RandomStream]]:
         streams = self._open_streams(kind, len(items))
