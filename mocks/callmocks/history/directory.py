@@ -70,7 +70,7 @@ class Line(msgspec.Struct, frozen=True):
     queue_id: str
 
 
-class Organisation(msgspec.Struct, frozen=True):
+class Organisation(msgspec.Struct, frozen=True, gc=False):
     """A client; its users are ``Directory.users[first_user : first_user + users]``."""
 
     client_id: str
@@ -84,7 +84,7 @@ class Organisation(msgspec.Struct, frozen=True):
     users: int
 
 
-class User(msgspec.Struct, frozen=True):
+class User(msgspec.Struct, frozen=True, gc=False):
     """A person of a client: contact (CDR) and service user (1C)."""
 
     user_id: str

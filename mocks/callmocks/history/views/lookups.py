@@ -1,6 +1,6 @@
 """From indexes to the directory's values, column by column."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from callmocks.history import reasons
 from callmocks.history.columns import IntColumn
 from callmocks.history.directory import Directory
 
+_FEW = 1000
 WALL_TIME_DTYPE = pl.Datetime("ms")
 _CAUSES = [reasons.CAUSE_TEXT.get(code) for code in range(max(reasons.CAUSE_TEXT) + 1)]
 
@@ -27,8 +28,9 @@ class Lookup:
     @cached_property
     def _series(self) -> pl.Series:
         # Built at first use: a process that nobody asks for calls does without Polars' code for it.
-        dtype = self._dtype or ordered_enum(each for each in self._values if each is not None)
-        return pl.Series([*self._values, None], dtype=dtype)
+        if self._dtype is not None:
+            return pl.Series([*self._values, None], dtype=self._dtype)
+        return pl.Series([*self._values, None], dtype=pl.String).cast(_ordered_enum(self._values))
 
     def gather(self, indexes: IntColumn) -> pl.Series:
         rows = np.where(indexes < 0, self._null, indexes).astype(np.uint32)
@@ -45,9 +47,11 @@ def make_frame(columns: Mapping[str, pl.Series | NDArray[Any]]) -> pl.DataFrame:
     )
 
 
-def ordered_enum(values: Iterable[str]) -> pl.Enum:
+def _ordered_enum(values: Sequence[str | None]) -> pl.Enum:
     """An enumeration whose order is the code points' order, so that sorting it is sorting text."""
-    return pl.Enum(sorted(set(values)))
+    if len(values) > _FEW:  # Python's sort would hold up other threads
+        return pl.Enum(pl.Series(values, dtype=pl.String).drop_nulls().unique().sort())
+    return pl.Enum(sorted({each for each in values if each is not None}))
 
 
 def show_times(day_start: int, times: IntColumn) -> pl.Series:
