@@ -45,7 +45,11 @@ def basic_auth(user: str, password: str) -> dict[str, str]:
 
 
 class MemorySample(NamedTuple):
-    """``at`` in seconds, the others in MiB. What is cached has limits, and may grow up to these."""
+    """``at`` in seconds, the others in MiB.
+
+    What is cached has limits, and may grow up to these. ``cached`` is the most until then: a
+    process keeps the memory that a cache no longer needs.
+    """
 
     at: float
     resident: float
@@ -100,9 +104,9 @@ class SoakServer:
         return code
 
     async def sample_memory(self) -> None:
-        started = time.monotonic()
+        started, cached = time.monotonic(), 0.0
         while True:
-            at, cached = time.monotonic() - started, await self.cached_mib()
+            at, cached = time.monotonic() - started, max(cached, await self.cached_mib())
             self.memory.append(MemorySample(at, self.resident_mib(), cached))
             await asyncio.sleep(5)
 
