@@ -38,11 +38,10 @@ _SETTINGS = ("login", "call_recording", "channels_count", "activation_date", "ca
 
 
 async def get_directory(method: str, exchange: Exchange, params: Params) -> MethodData:
-    ids_alone = has_ids_alone(exchange, method)
-    types = get_column_types(method, ids_alone=ids_alone)
+    types = get_column_types(method, exchange)
     query = parse_query(exchange, method, params, lambda _: types)
     rows = _apply_choices(method, query, _load_rows(method, exchange))
-    if ids_alone:
+    if _has_ids_alone(method, exchange):
         rows = _list_ids_alone(rows, exchange.tenant.history)
     names = query.filter.fields.union(name for name, _ in query.sort)
     found = find_matches(query, _make_frame(method, rows, types, ["id", *sorted(names - {"id"})]))
@@ -54,11 +53,8 @@ async def get_directory(method: str, exchange: Exchange, params: Params) -> Meth
     return MethodData((body,), len(matching), len(page), points)
 
 
-def has_ids_alone(exchange: Exchange, method: str) -> bool:
-    return method == "get.scenarios" and exchange.use_assumption("cdr.scenario-lists") == "ids"
-
-
-def get_column_types(method: str, *, ids_alone: bool = False) -> dict[str, pl.DataType]:
+def get_column_types(method: str, exchange: Exchange) -> dict[str, pl.DataType]:
+    ids_alone = _has_ids_alone(method, exchange)
     types: dict[str, pl.DataType] = {}
     for name, field in load_fields(method).fields.items():
         if field.type == "array":
@@ -67,6 +63,10 @@ def get_column_types(method: str, *, ids_alone: bool = False) -> dict[str, pl.Da
         else:
             types[name] = _DTYPES[field.type]
     return types
+
+
+def _has_ids_alone(method: str, exchange: Exchange) -> bool:
+    return method == "get.scenarios" and exchange.use_assumption("cdr.scenario-lists") == "ids"
 
 
 def _load_rows(method: str, exchange: Exchange) -> list[Row]:

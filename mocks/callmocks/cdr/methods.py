@@ -75,8 +75,7 @@ _COLUMN_TYPES: dict[str, ColumnTypes] = {
 def check_params(exchange: Exchange, method: str, params: Params) -> None:
     """``RpcError`` for what the method refuses, whoever sends it."""
     if method in ROW_BUILDERS:
-        ids_alone = directory.has_ids_alone(exchange, method)
-        types = directory.get_column_types(method, ids_alone=ids_alone)
+        types = directory.get_column_types(method, exchange)
         query.parse_query(exchange, method, params, lambda _: types)
     elif method in _COLUMN_TYPES:
         query.parse_query(exchange, method, params, _COLUMN_TYPES[method])
