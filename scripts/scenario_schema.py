@@ -7,6 +7,7 @@ import msgspec
 from callmocks.config.types import PROVIDER_NAMES
 from callmocks.contract.assumptions import load_ledger
 from callmocks.control.faults import describe_params
+from callmocks.control.json_struct import schema_components
 from callmocks.control.openapi import put_descriptions_last
 from callmocks.faults.base import FaultType
 from callmocks.server.providers import FAULT_TYPES
@@ -38,9 +39,7 @@ def params_schema(name: str, fault_type: FaultType) -> Schema:
 
 
 def scenario_schema() -> Schema:
-    (file, tenant), components = msgspec.json.schema_components(
-        [ScenarioFile, NamedTenantScenario], ref_template="#/$defs/{name}"
-    )
+    (file, tenant), components = schema_components([ScenarioFile, NamedTenantScenario])
     plain: dict[str, Schema] = msgspec.json.decode(msgspec.json.encode(components))
     definitions = {name: put_descriptions_last(schema) for name, schema in plain.items()}
     properties = definitions["NamedTenantScenario"]["properties"]

@@ -12,12 +12,14 @@ import faulthandler
 import http.client
 import json
 import os
+import re
 import sys
 import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -190,6 +192,40 @@ def walk_late_rows(mocks: Any, world: str) -> None:
     tenant.delete()
 
 
+def walk_control(tenant: Any) -> None:
+    """Every path that answers GET; a new parameter has to be added here."""
+    day = "from=2026-03-02&till=2026-03-03"
+    values = {"tenant": tenant.name, "file": "assumptions.toml", "provider": "cdr"}
+    files = {"/schemas/{provider}/{file}": "errors.csv"}
+    queries = dict.fromkeys(("truth", "roster", "episodes"), day)
+    document = tenant.control.get("/openapi.json")
+    for path, methods in document["paths"].items():
+        if "get" in methods and not path.endswith("/stream"):
+            filled = path.format(**values | ({"file": files[path]} if path in files else {}))
+            query = queries.get(path.rpartition("/")[2], "")
+            status = send(f"{tenant.control.url}{filled}?{query}")
+            assert status == 200, (path, status)
+
+
+def walk_dashboard(tenant: Any, call: int) -> None:
+    """Every page of its table, and what those of the tenant link to."""
+    from callmocks.control.dashboard import PAGES
+
+    values = {"tenant": tenant.name, "call": call, "entry": 1, "language": "ru"}
+    values |= {"name": "dashboard.css", "page": "faults.md"}
+    lists = ("calls", "arm", "cdr/legs", "cdr", "onec")
+    for pattern in PAGES:
+        plain = re.sub(r"{(\w+):[^}]*}", r"{\1}", pattern)
+        for shown in lists if "{list}" in plain else ("",):
+            query = "q=1" if plain.endswith("/find") else "after=0"
+            page = f"{tenant.control.url}{plain.format(**values, list=shown)}?{query}"
+            assert send(page) == 200, page
+    with urllib.request.urlopen(f"{tenant.control.url}/tenants/{tenant.name}") as answer:
+        html = answer.read().decode()
+    for link in sorted({*re.findall(r'href="(/[^"#]*)', html)}):
+        assert send(tenant.control.url + unescape(link)) == 200, link
+
+
 def walk_tenant(tenant: Any) -> None:
     call = tenant.pin("2026-03-02T11:00:00", operator="101", talk_seconds=30)
     walk_cdr(tenant.cdr)
@@ -210,13 +246,8 @@ def walk_tenant(tenant: Any) -> None:
     tenant.freeze("2026-03-02T13:00:00")
     tenant.advance(60)
     tenant.release()
-    lists = ("calls", "arm", "cdr/legs", "cdr", "onec")
-    for page in (f"calls/{call.session_id}", "find?q=1", "journal", "journal/rows", "journal/1",
-                 "faults", "clock", "assumptions", *lists):  # fmt: skip
-        status = send(f"{tenant.control.url}/tenants/{tenant.name}/{page}")
-        assert status < 400, (page, status)
-    assert send(f"{tenant.control.url}/tenants/{tenant.name}") == 200
-    assert send(f"{tenant.control.url}/metrics") == 200
+    walk_control(tenant)
+    walk_dashboard(tenant, call.session_id)
     tenant.unpin(call)
 
 

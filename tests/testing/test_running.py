@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 import unittest
 import urllib.request
 from datetime import datetime
@@ -133,6 +134,36 @@ def test_an_impossible_setting_is_named_as_it_was_given(
 ) -> None:
     with pytest.raises(SettingsError, match=message), callmocks.running(**settings):
         pytest.fail("it cannot start")
+
+
+YEARS = {1: -62135596800.0, 1970: 3600.0, 2200: 7258118400.0, 9999: 253402297199.0}
+
+
+@pytest.mark.parametrize("seconds", YEARS.values(), ids=map(str, YEARS))
+def test_a_machines_time_beyond_the_range_is_refused_and_never_left(
+    seconds: float, mocks: Mocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mocks.tenant(now="real", world="empty") as tenant, monkeypatch.context() as patched:
+        patched.setattr("time.time", lambda: seconds)
+        with pytest.raises(SettingsError, match=r"^now: real: .* 1970-01-02 .* 2199-12-31 "):
+            callmocks.running().start()
+        assert tenant.now == (datetime(1970, 1, 2, 3) if seconds < 1e5 else datetime(2199, 12, 31))
+        assert clients.legs(tenant.cdr)["result"]["data"] == []
+        assert clients.service_calls(tenant.onec)[0] == 200
+        for page in ("", "/journal", "/clock", "/calls", "/pins"):
+            urllib.request.urlopen(f"{tenant.control.url}/tenants/{tenant.name}{page}").close()
+
+
+def test_a_fast_clock_stops_at_the_end_of_the_range(
+    mocks: Mocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mocks.tenant(now=NOW, world="empty") as tenant:
+        tenant.request("PUT", "clock", {"speed": 86_400})
+        later = time.time() + 1e9
+        monkeypatch.setattr("time.time", lambda: later)
+        assert tenant.now == datetime(2199, 12, 31)
+        monkeypatch.setattr("time.time", lambda: -later)
+        assert tenant.now == datetime(1970, 1, 2)
 
 
 def test_an_unknown_setting_is_a_type_error_that_names_the_known() -> None:

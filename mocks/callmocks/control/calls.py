@@ -80,7 +80,7 @@ PostedCall = msgspec.defstruct(
     [
         # What an answer has under these names is of another type.
         *((name, Any, None) for name in ("answered", "legs")),
-        *((name, ServerMade, UNSET) for name in _OF_ANSWERS),
+        *((name, ServerMade, UNSET) for name in sorted(_OF_ANSWERS)),
     ],
     bases=(RepeatableCall,),
     namespace={"__doc__": RepeatableCall.__doc__},

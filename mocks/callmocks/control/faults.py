@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from callmocks.config.types import ProviderName
-from callmocks.control.json_struct import ServerMade, doc
+from callmocks.control.json_struct import ServerMade, doc, schema_components
 from callmocks.control.openapi import put_descriptions_last
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
@@ -90,7 +90,7 @@ async def list_fault_types(context: RequestContext) -> FaultKinds:
 
 @cache
 def describe_params(fault_type: FaultType) -> dict[str, Any]:
-    _, components = msgspec.json.schema_components([fault_type.model])
+    _, components = schema_components([fault_type.model])
     name = fault_type.model.__name__
     return put_descriptions_last(components[name] | {"title": name.removesuffix("Fault")})
 

@@ -1,7 +1,8 @@
 """Structs that describe the JSON of dataclasses: the OpenAPI document is made from structs."""
 
+from collections.abc import Iterable
 from dataclasses import MISSING, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -10,6 +11,7 @@ import msgspec
 from msgspec import UnsetType
 
 from callmocks.contract.json_model import JsonMember, json_members
+from callmocks.history.clock import find_builtin_type
 
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 ServerMade = Annotated[
@@ -19,6 +21,24 @@ ServerMade = Annotated[
 
 def doc(text: str, **constraints: Any) -> msgspec.Meta:
     return msgspec.Meta(description=text, **constraints)
+
+
+def schema_components(
+    models: Iterable[Any], ref_template: str = "#/$defs/{name}"
+) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
+    """JSON Schema of each model, and of the structs these refer to, by name."""
+    return msgspec.json.schema_components(
+        models, schema_hook=_describe_builtin_date, ref_template=ref_template
+    )
+
+
+def _describe_builtin_date(kind: type) -> dict[str, Any]:
+    # While a test has patched the classes of ``datetime``, msgspec knows those of models no more.
+    if kind is find_builtin_type(datetime):
+        return {"type": "string"}
+    if kind is find_builtin_type(date):
+        return {"type": "string", "format": "date"}
+    raise NotImplementedError
 
 
 @cache

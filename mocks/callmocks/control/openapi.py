@@ -8,6 +8,7 @@ import msgspec
 
 from callmocks import __version__
 from callmocks.control.guard import OPEN_PATHS
+from callmocks.control.json_struct import schema_components
 from callmocks.control.problems import CONTENT_TYPE, Problem, format_bytes
 from callmocks.control.routing import MAX_BODY_BYTES, Route
 
@@ -62,7 +63,7 @@ def _build_schemas(routes: Sequence[Route]) -> dict[str, Any]:
     models = [
         model for route in routes for model in (route.body, *route.responses) if model is not None
     ]
-    _, components = msgspec.json.schema_components([*models, Problem], ref_template=_REF_TEMPLATE)
+    _, components = schema_components([*models, Problem], _REF_TEMPLATE)
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(components))  # without tuples
     return {name: put_descriptions_last(schema) for name, schema in plain.items()}
 
@@ -140,7 +141,7 @@ def _describe_path_parameter(name: str) -> dict[str, Any]:
 
 
 def _describe_query(model: type[msgspec.Struct]) -> list[dict[str, Any]]:
-    _, components = msgspec.json.schema_components([model], ref_template=_REF_TEMPLATE)
+    _, components = schema_components([model], _REF_TEMPLATE)
     schema = components[model.__name__]
     return [
         {
@@ -155,5 +156,5 @@ def _describe_query(model: type[msgspec.Struct]) -> list[dict[str, Any]]:
 
 
 def _schema_reference(model: Any) -> dict[str, Any]:
-    (reference,), _ = msgspec.json.schema_components([model], ref_template=_REF_TEMPLATE)
+    (reference,), _ = schema_components([model], _REF_TEMPLATE)
     return reference

@@ -49,6 +49,8 @@ read_uptime = _choose_uptime_clock()
 # some field of a provider.
 EARLIEST = datetime(1970, 1, 2)
 LATEST = datetime(2199, 12, 31)
+_EARLIEST_UNIX = EARLIEST.replace(tzinfo=UTC).timestamp()
+_LATEST_UNIX = LATEST.replace(tzinfo=UTC).timestamp()
 
 
 def unix_time() -> float:
@@ -124,11 +126,18 @@ def check_clock_range(wall_time: datetime, field: str = "now") -> None:
         raise SettingsError(f"{field}: {wall_time} is not within {EARLIEST} … {LATEST}")
 
 
+def check_machine_time(field: str) -> None:
+    """``SettingsError`` when a clock that follows the machine could not show it."""
+    if not _EARLIEST_UNIX <= unix_time() <= _LATEST_UNIX:
+        raise SettingsError(f"{field}: this machine's time is not within {EARLIEST} … {LATEST}")
+
+
 class Clock:
     """A tenant's wall clock, naive.
 
     ``mode`` is ``real`` (the machine's time in the tenant's zone), ``frozen``, or ``offset`` (runs
-    from a chosen time, ``speed`` wall seconds a second).
+    from a chosen time, ``speed`` wall seconds a second). None goes beyond ``EARLIEST`` or
+    ``LATEST``, whatever the machine's time is.
     """
 
     def __init__(self, zone: ZoneInfo, frozen_at: datetime | None = None) -> None:
@@ -145,7 +154,9 @@ class Clock:
             return self._shown
         if self.mode == "real":
             return self._read_machine_time()
-        return self._shown + timedelta(seconds=(unix_time() - self._read_at) * self.speed)
+        passed = (unix_time() - self._read_at) * self.speed
+        most = _LATEST_UNIX - _EARLIEST_UNIX
+        return _limit_time(self._shown + timedelta(seconds=max(-most, min(passed, most))))
 
     def to_unix_seconds(self, wall_time: datetime | None = None) -> int:
         return int((wall_time or self.now()).replace(tzinfo=self.zone).timestamp())
@@ -205,4 +216,10 @@ class Clock:
         return Clock.load_state(self.zone, self.dump_state())
 
     def _read_machine_time(self) -> datetime:
-        return datetime.fromtimestamp(unix_time(), UTC).astimezone(self.zone).replace(tzinfo=None)
+        seconds = max(_EARLIEST_UNIX, min(unix_time(), _LATEST_UNIX))
+        moment = datetime.fromtimestamp(seconds, UTC).astimezone(self.zone)
+        return _limit_time(moment.replace(tzinfo=None))
+
+
+def _limit_time(wall_time: datetime) -> datetime:
+    return max(EARLIEST, min(wall_time, LATEST))

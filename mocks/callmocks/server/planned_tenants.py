@@ -10,6 +10,7 @@ import msgspec
 
 from callmocks.config.pin_file import pin_calls_from_file
 from callmocks.config.scenario_file import FoundTenant, read_scenarios
+from callmocks.history.clock import check_machine_time
 from callmocks.history.factory import HistoryFactory
 from callmocks.server.providers import PROVIDERS
 from callmocks.tenants.contents import check_settings, fill_tenant
@@ -64,6 +65,8 @@ def plan_tenants(
         keeps_calls = scenario.name == DEFAULT_TENANT and not scenario.calls
         calls = settings.calls if keeps_calls else None
         planned[scenario.name] = PlannedTenant(scenario.replace_given(base), tenant, calls)
+    if any(each.settings.now == "real" for each in planned.values()):
+        check_machine_time("--now: real")
     return planned
 
 
