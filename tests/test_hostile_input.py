@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 
+from callmocks.arm import frames
 from callmocks.config.options import resolve_settings
 from callmocks.errors import SettingsError
 from callmocks.history.world_file import load_world
@@ -207,6 +209,58 @@ def test_a_request_of_many_declarations_is_served() -> None:
         body = SOAP.replace("<e:Body>", f"<e:Body{more}>").encode()
         kind = {"Content-Type": "text/xml"}
         assert b">SUCCESS<" in post(ready["onec"], body, **kind, **basic("demo"))
+
+
+ATTRIBUTES = "".join(f' a{n}=""' for n in range(101))
+NAMESPACES = "".join(f' xmlns:n{n}="{n}"' for n in range(101))
+TOO_MANY_ATTRIBUTES = "an element has more than 100 attributes"
+ARM_EXCESS = {
+    "on filters": (f"<in><request><filters{ATTRIBUTES}/></request></in>", TOO_MANY_ATTRIBUTES),
+    "on the root": (f"<in{ATTRIBUTES}><request><filters/></request></in>", TOO_MANY_ATTRIBUTES),
+    "namespaces": (
+        f"<in{NAMESPACES}><request><filters/></request></in>",
+        "an element is in the scope of more than 100 namespaces",
+    ),
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("name", ARM_EXCESS)
+async def test_arm_refuses_an_element_of_many_attributes(name: str, encoding: str) -> None:
+    text, reason = ARM_EXCESS[name]
+    head = f'<?xml version="1.0" encoding="{encoding}"?>'
+    async with limited_server() as there, there.raw("arm") as raw:
+        status, body = await raw.request("arm", (head + text).encode(encoding))
+    assert (status, error_text("arm", body)) == (400, reason)
+
+
+async def test_arm_refuses_an_element_of_many_attributes_in_a_frame() -> None:
+    attributes = dict.fromkeys(map("a{}".format, range(101)), "")
+    filters = {"_name": "filters", "_attributes": attributes}
+    tree = [{"_name": "in", "_content": [{"_name": "request", "_content": [filters]}]}]
+    async with limited_server() as there:
+        url = there.suite.urls["arm"].replace("http", "ws") + "/demo/service/cc/arm"
+        async with connect(url, additional_headers=basic("101")) as socket:
+            body = json.dumps(tree, separators=(",", ":")).encode()
+            await socket.send(frames.encode_request("0001", "operator_call_history", body))
+            answer = await socket.recv(decode=False)
+    assert frames.decode_response(answer).status == 400
+    assert TOO_MANY_ATTRIBUTES.encode() in answer
+
+
+@pytest.mark.parametrize("place", ["<x:ClientRead", "<x:Params", "<Property"])
+def test_1c_refuses_an_element_of_many_attributes(served: ServerProcess, place: str) -> None:
+    body = _envelope("<Property/>").replace(place.encode(), f"{place}{ATTRIBUTES}".encode(), 1)
+    status, answer = served.request("onec", body, "Connection: close")
+    assert status in (400, 500)
+    assert TOO_MANY_ATTRIBUTES in error_text("onec", answer)
+
+
+def test_1c_refuses_an_element_in_the_scope_of_many_namespaces(served: ServerProcess) -> None:
+    more = "".join(f' xmlns:n{n}="{n}"' for n in range(1025))
+    status, answer = served.request("onec", _envelope("", more), "Connection: close")
+    assert status in (400, 500)
+    assert "in the scope of more than 1024 namespaces" in error_text("onec", answer)
 
 
 # JSON

@@ -137,6 +137,8 @@ Step = Callable[[MaximalSuite], tuple[int, bytes]]
 STEPS: dict[str, Step] = {
     "arm newest": lambda it: it.arm('limit="10000" offset="0"'),
     "arm offset": lambda it: it.arm('limit="10000" offset="100000"'),
+    "arm attributes": lambda it: it.arm("".join(f' a{n}=""' for n in range(24_000))),
+    "arm namespaces": lambda it: it.arm("".join(f' xmlns:a{n}="a"' for n in range(12_000))),
     "legs": lambda it: it.cdr("get.call_legs_report"),
     "legs offset, sorted": lambda it: it.cdr(
         "get.call_legs_report",

@@ -132,9 +132,10 @@ def test_what_is_no_plain_xml_is_refused(document: bytes) -> None:
 
 
 def test_a_huge_wrong_request_is_explained_in_no_time() -> None:
-    many = " ".join(f'a{index}="{index}"' for index in range(20_000))
+    many = " ".join(f'a{index}="{index}"' for index in range(100))
     children = b"<in><request>" + b'<filters limit="1"/>' * 10_000 + b"</request></in>"
-    for document in (filters(many), children):
+    full = b"<in><request>" + f"<filters {many}/>".encode() * 1000 + b"</request></in>"
+    for document in (full, children):
         began = time.process_time()
         assert 1 <= len(DOCUMENTED.validate_bytes(document)) <= 10
         assert time.process_time() - began < 3

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lxml import etree
 
 from callmocks.contract.resources import schema_path
-from callmocks.contract.xml import get_dtd, make_parser
+from callmocks.contract.xml import find_excess, get_dtd, make_parser
 from callmocks.errors import CallmocksError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _POSITION = re.compile(r"\s*\(<string>, line \d+\)$")
 _ADVICE = re.compile(r", use XML_PARSE_HUGE option|\n")
 _BYTE_ORDER_MARKS = (BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE)
 _MAX_VALUE_CHARS = 80
+_MAX_NAMESPACES = 100  # in scope; the protocol has one
 _MAX_VIOLATIONS = 10
 _MAX_EXPLAINED_ERRORS = 100
 _MAX_EXPLAINED_ELEMENTS = 2000
@@ -46,7 +47,7 @@ class SchemaViolation(NamedTuple):
 
 
 class XmlError(CallmocksError):
-    """A document that is not well-formed, or has a document type."""
+    """A document that is not well-formed, has a document type or an element beyond a bound."""
 
 
 class AttributeType(NamedTuple):
@@ -157,6 +158,8 @@ def parse(document: bytes, charset: str | None = None) -> etree._Element:
         raise XmlError(f"not well-formed XML: {text}") from None
     if get_dtd(root.getroottree()) is not None:
         raise XmlError("a document type declaration is not accepted")
+    if excess := find_excess(root, document, _MAX_NAMESPACES):
+        raise XmlError(excess)
     return root
 
 

@@ -16,6 +16,10 @@ FORBIDDEN: Final = re.compile(f"[{_FORBIDDEN}\ud800-\udfff]")
 # A line of text that XML can hold, as the parameter of a fault.
 _XML_LINE: Final = Meta(pattern=r"^[^\x00-\x1f\ud800-\udfff￾￿]*$", max_length=1000)
 XmlText: TypeAlias = Annotated[str, _XML_LINE]
+# Of one element: lxml searches all of them for each one.
+MAX_ATTRIBUTES: Final = 100
+# Of a document in which no element can have more.
+_BOUNDED_BYTES: Final = MAX_ATTRIBUTES * len(" a=''")
 UUID_PATTERN: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 UUID: Final = re.compile(UUID_PATTERN, re.IGNORECASE)
 
@@ -34,6 +38,23 @@ def make_parser(*, keep_comments: bool = False, **options: Any) -> etree.XMLPars
 
 # The document type declaration of a tree; None without one.
 get_dtd: Final = attrgetter("docinfo.internalDTD")
+
+
+def find_excess(root: etree._Element, document: bytes, max_namespaces: int) -> str:
+    """What an element of ``document`` has too many of; empty when none has.
+
+    ``max_namespaces`` are in scope: lxml lists all of them for each element that needs one.
+    """
+    if len(document) <= _BOUNDED_BYTES:
+        return ""
+    if any(len(element.attrib) > MAX_ATTRIBUTES for element in root.iter()):
+        return f"an element has more than {MAX_ATTRIBUTES} attributes"
+    in_scope = 0
+    for event, _ in etree.iterwalk(root, events=("start-ns", "end-ns")):
+        in_scope += 1 if event == "start-ns" else -1
+        if in_scope > max_namespaces:
+            return f"an element is in the scope of more than {max_namespaces} namespaces"
+    return ""
 
 
 def replace_forbidden(text: str) -> str:
