@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -84,8 +85,10 @@ class LimitedServer:
 
     @asynccontextmanager
     async def raw(self, name: str) -> AsyncIterator[RawConnection]:
-        port = self.suite.urls[name].split(":")[2].partition("/")[0]
-        reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+        ca = self.suite.ca_pem
+        trusting = ssl.create_default_context(cadata=ca.decode()) if ca else None
+        port = self.suite.get_port(name)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
         try:
             yield RawConnection(reader, writer)
         finally:
@@ -329,6 +332,80 @@ async def test_a_second_head_has_its_own_time_and_a_pause_between_requests_is_no
         begun = time.perf_counter()
         assert (await raw.answer())[0] == 408
         assert time.perf_counter() - begun > 0.9
+
+
+@pytest.mark.parametrize("tls", ["off", "auto"])
+async def test_a_head_that_begins_before_the_last_answer_has_its_time(tls: str) -> None:
+    next_head = b"POST /v2.0 HTTP/1.1\r\nHost: localhost\r\n"
+
+    async def send_with_request(name: str, beginning: bytes) -> None:
+        async with there.raw(name) as raw:
+            raw.writer.write(raw.head(name, len(GOOD[name])) + GOOD[name] + beginning)
+            assert (await raw.answer())[0] in (200, 201)
+            begun = time.perf_counter()
+            assert (await raw.answer())[0] == 408, beginning
+            assert time.perf_counter() - begun > 0.9
+            assert await raw.closed()
+
+    async def send_during_answer() -> None:
+        async with there.raw("control") as control:
+            fault = {"provider": "cdr", "fault": "delay", "params": {"ms": 300}, "times": 1}
+            body = json.dumps(fault).encode()
+            head = control.head("control", len(body)).replace(b"tenants", b"tenants/demo/faults")
+            control.writer.write(head + body)
+            assert (await control.answer())[0] == 201
+        async with there.raw("cdr") as raw:
+            raw.writer.write(raw.head("cdr", len(CDR)) + CDR)
+            await asyncio.sleep(0.1)
+            raw.writer.write(b"P")
+            assert (await raw.answer())[0] == 200
+            assert (await raw.answer())[0] == 408
+
+    async def send_byte_by_byte() -> None:
+        async with there.raw("cdr") as raw:
+            raw.writer.write(raw.head("cdr", len(CDR)) + CDR + b"P")
+            assert (await raw.answer())[0] == 200
+            answer = asyncio.create_task(raw.answer())
+            for byte in next_head[1:]:
+                raw.writer.write(bytes([byte]))
+                if (await asyncio.wait((answer,), timeout=0.1))[0]:
+                    break
+            assert (await answer)[0] == 408
+
+    async def send_whole_requests() -> None:
+        async with there.raw("cdr") as raw:
+            for after in (b"", b"\r\n"):
+                raw.writer.write((raw.head("cdr", len(CDR)) + CDR) * 40 + after)
+                for _ in range(40):
+                    assert (await raw.answer())[0] == 200
+                await asyncio.sleep(1.8)
+            assert (await raw.request("cdr"))[0] == 200
+
+    async with limited_server(header_timeout=1, tls=tls) as there:
+        await send_during_answer()
+        ends = (1, 12, -12, -2, -1, None)
+        beginnings = (*(next_head[:end] for end in ends), next_head + b"\r")
+        await asyncio.gather(
+            *(send_with_request(name, b"P") for name in NAMES if name != "cdr"),
+            *(send_with_request("cdr", beginning) for beginning in beginnings),
+            send_byte_by_byte(),
+            send_whole_requests(),
+        )
+
+
+async def test_an_answer_that_is_read_slowly_is_whole_though_the_next_head_has_begun() -> None:
+    params = {"access_token": "demo-token", "limit": 10_000}
+    window = {"date_from": "2026-02-01 00:00:00", "date_till": "2026-03-01 00:00:00"}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report"}
+    body = json.dumps(message | {"params": params | window}).encode()
+    async with limited_server(header_timeout=1) as there, there.raw("cdr") as raw:
+        raw.writer.write(raw.head("cdr", len(body)) + body)
+        await asyncio.sleep(0.5)
+        raw.writer.write(b"P")
+        await asyncio.sleep(2)
+        status, answer = await raw.answer()
+        assert (status, len(json.loads(answer)["result"]["data"])) == (200, 10_000)
+        assert (await raw.answer())[0] == 408
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd"])

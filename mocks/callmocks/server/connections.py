@@ -126,10 +126,8 @@ class ConnectionLimiter:
             await asyncio.sleep(min(1.0, timeout / 4) if timeout else 1.0)
             if not fd_available():
                 self.warn_rate_limited(_OUT_OF_DESCRIPTORS_TEXT)
-            deadline = loop.time() - timeout if timeout else 0.0
-            for connection in list(self._connections):
-                if 0.0 < connection.header_started_at < deadline:
-                    connection.on_header_timeout()
+            for connection in list(self._connections) if timeout else ():
+                connection.check_header_time(loop.time(), timeout)
 
     def warn_rate_limited(self, text: str) -> None:
         now = asyncio.get_running_loop().time()
@@ -151,7 +149,6 @@ class RequestLimiter:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection: GuardedProtocol = request.protocol  # type: ignore[assignment]
         connection.end_header()
-        connection.idle = False
         connection.in_flight = True
         self.in_flight += 1
         if hdrs.UPGRADE in request.headers:
@@ -183,7 +180,7 @@ class RequestLimiter:
             response = error
         finally:
             self._release(connection)
-            connection.idle = True
+            connection.end_request()
         if _has_unread_compressed_body(request):
             await self._drain(connection, request, response)
             return web.Response()  # aiohttp needs one; the connection is closed
@@ -217,17 +214,18 @@ class RequestLimiter:
 
 
 class GuardedProtocol(HttpProtocol):
-    """Enforces connection limits; ``idle``: no request is being answered, the next byte begins one.
+    """Enforces connection limits.
 
-    ``header_started_at`` is by the loop's clock, 0 unless a header is incomplete.
+    ``header_started_at`` is by the loop's clock, 0 in a request and in a pause between two. After a
+    request it is the time of its end, until it is known whether the next header has begun.
     """
 
     __slots__ = (
         "_discarding",
+        "_header_began",
         "_limiter",
         "_received_data",
         "header_started_at",
-        "idle",
         "in_flight",
     )
 
@@ -236,7 +234,7 @@ class GuardedProtocol(HttpProtocol):
         self._limiter = limiter
         self._received_data = self._discarding = False
         self.header_started_at = 0.0
-        self.idle = True
+        self._header_began = True
         self.in_flight = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -251,7 +249,8 @@ class GuardedProtocol(HttpProtocol):
         if self._discarding:
             return
         self._received_data = True
-        if self.idle and not self.header_started_at:
+        if not self._header_began and self._waiter is not None:
+            self._header_began = True
             self.header_started_at = self._loop.time()
         if not self.in_flight:
             self._limiter.unhandled.add(self)
@@ -267,12 +266,40 @@ class GuardedProtocol(HttpProtocol):
         self.header_started_at = 0.0
         self._limiter.unhandled.discard(self)
 
+    def end_request(self) -> None:
+        # Bytes of the next header may have come with the request: only the parser knows.
+        self._header_began = False
+        self.header_started_at = self._loop.time()
+
     def discard_input(self) -> None:
         self._discarding = True
         if self.transport is not None:
             self.transport.resume_reading()
 
-    def on_header_timeout(self) -> None:
+    def check_header_time(self, now: float, timeout: float) -> None:
+        if not self.header_started_at:
+            return
+        if (
+            self._waiter is None
+        ):  # an answer is still being sent: aiohttp does not wait for a header
+            self.header_started_at = now
+        elif now - self.header_started_at > timeout:
+            if self._header_began or self._has_partial_header():
+                self._close_slow()
+            else:
+                self.header_started_at = 0.0
+
+    def _has_partial_header(self) -> bool:
+        # Blank lines before a request are skipped; those in a header end it or break it. Its
+        # connection is closed anyway.
+        assert self._parser is not None
+        try:
+            messages, *_ = self._parser.feed_data(b"\r\n\r\n")
+        except HttpProcessingError:
+            return True
+        return bool(messages)
+
+    def _close_slow(self) -> None:
         """Send 408, or close silently if no byte was received."""
         self.end_header()
         if self.transport is None or self.transport.is_closing():
