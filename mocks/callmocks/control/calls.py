@@ -1,8 +1,7 @@
 """Pinned calls, the truth behind the views, and the fingerprint, over the admin API."""
 
-import asyncio
+import hashlib
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -17,7 +16,7 @@ from callmocks.control.routing import TENANT, RequestContext, RouteTable, decode
 from callmocks.errors import Contradiction
 from callmocks.history.clock import parse_wall_time
 from callmocks.history.columns import concat_days
-from callmocks.history.fingerprint import REFERENCE_WEEK, compute_fingerprint
+from callmocks.history.fingerprint import REFERENCE_WEEK, encode_views
 from callmocks.history.history import History
 from callmocks.history.keys import DATA_VERSION
 from callmocks.history.pin_resolution import PinnedCall
@@ -25,7 +24,7 @@ from callmocks.history.pins import Pin
 from callmocks.history.truth import collect_truth
 from callmocks.history.walltime import DAY_MS, DAYS, datetime_to_ms, day_of, day_start
 from callmocks.tenants.scenario import WallTime
-from callmocks.tenants.worker import run_computation, run_in_worker
+from callmocks.tenants.worker import run_computation, yield_turn
 
 JSON_LINES_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-lines")
 """Types of a body with a call in each line."""
@@ -204,7 +203,7 @@ async def _describe_truth(
     for day in range(max(day_of(from_ms), 0), min(day_of(min(till_ms - 1, now_ms)) + 1, DAYS)):
         window = max(from_ms, day_start(day)), min(till_ms, day_start(day + 1))
         calls += map(_encode_call, history.truth_between(*window, now_ms))
-        await asyncio.sleep(0)
+        await yield_turn()
     return calls
 
 
@@ -218,8 +217,16 @@ _SAME_HASH = "A hash that is equal where the calls are"
 @ROUTES.add("GET", f"{TENANT}/fingerprint", _SAME_HASH, "calls_show_fingerprint")
 async def show_fingerprint(context: RequestContext) -> Fingerprint:
     first, last = REFERENCE_WEEK
-    fingerprint = await run_in_worker(partial(compute_fingerprint, context.tenant.history))
+    fingerprint = await run_computation(_hash_views(context.tenant.history), is_long=True)
     return Fingerprint(fingerprint, DATA_VERSION, first.isoformat(), last.isoformat())
+
+
+async def _hash_views(history: History) -> str:
+    digest = hashlib.sha256()
+    for piece in encode_views(history):
+        digest.update(piece)
+        await yield_turn()
+    return digest.hexdigest()
 
 
 async def _describe_pins(history: History, pins: list[Pin]) -> list[msgspec.Raw]:
@@ -227,7 +234,7 @@ async def _describe_pins(history: History, pins: list[Pin]) -> list[msgspec.Raw]
     for start in range(0, len(pins), PINS_PER_BATCH):
         batch = describe_batch(history, pins[start : start + PINS_PER_BATCH])
         views += [msgspec.Raw(msgspec.json.encode(view)) for view in batch]
-        await asyncio.sleep(0)
+        await yield_turn()
     return views
 
 

@@ -1,8 +1,9 @@
 """A tenant's journal over the admin API."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -17,12 +18,18 @@ from callmocks.contract.listed_names import find_unlisted_name
 from callmocks.contract.similar_names import suggest_name
 from callmocks.control.json_struct import Natural, doc, json_struct
 from callmocks.control.problems import ProblemError, format_bytes
-from callmocks.control.routing import TENANT, RequestContext, RouteTable
+from callmocks.control.routing import MAX_BODY_BYTES, TENANT, RequestContext, RouteTable
 from callmocks.provider.base import Provider
 from callmocks.tenants.journal import MAX_ENTRIES, MAX_OPERATION_CHARS, Journal, JournalRecord
 from callmocks.tenants.journal_search import TextMatcher
 from callmocks.tenants.verify import add_foreign_requests, verify
-from callmocks.tenants.worker import run_if_long
+from callmocks.tenants.worker import (
+    LONG_REQUEST_BYTES,
+    PieceTimer,
+    run_computation,
+    run_if_long,
+    yield_turn,
+)
 
 HEARTBEAT_SECONDS = 15.0
 """Of a stream without entries."""
@@ -160,7 +167,7 @@ async def _encode_entries(records: Iterable[JournalRecord]) -> list[Any]:
         encoded.append(msgspec.Raw(entry))
         if size >= next_yield:
             next_yield = size + _YIELD_EVERY
-            await asyncio.sleep(0)
+            await yield_turn()
     return encoded
 
 
@@ -175,29 +182,49 @@ async def clear_journal(context: RequestContext) -> None:
 async def verify_journal(context: RequestContext) -> Answer:
     question: Question = context.body
     journal = find_journal(context)
-    records, providers = journal.read_records(question.after), context.registry.providers
-    expected = [from_json(Expectation, msgspec.to_builtins(each)) for each in question.expect]
-    for index, each in enumerate(expected):
-        _check_names(each, providers, f"$.expect[{index}]")
+    records = journal.read_records(question.after)
+    journals = {each.name: each.journal for each in context.registry}
+    others = {name: each for name, each in journals.items() if each is not journal}
+    read_foreign = partial(_read_journals, others, journal.uptime)
+    is_long = (
+        len(question.expect) * len(records) > _LONG_COMPARISONS
+        or sum(each.bytes_used for each in (journal, *others.values())) > _LONG_BYTES
+        or (context.request.content_length or MAX_BODY_BYTES) > LONG_REQUEST_BYTES
+    )
+    compare = _compare(question, records, read_foreign, context.registry.providers)
+    ok, results = await run_computation(compare, is_long)
     replica = context.app_context.store.replica_name or UNSET
+    return Answer(ok, results, journal.dropped_count, replica)
 
-    def compare() -> tuple[list[Verdict], list[Any]]:
-        verdicts = verify(records, expected, providers, question.in_order)
-        return verdicts, _encode_verdicts(verdicts)
 
-    is_long = len(expected) * len(journal) > _LONG_COMPARISONS or journal.bytes_used > _LONG_BYTES
-    verdicts, results = await run_if_long(compare, is_long)
+async def _compare(
+    question: Question,
+    records: Sequence[JournalRecord],
+    read_foreign: Callable[[], Awaitable[dict[str, Sequence[JournalRecord]]]],
+    providers: Mapping[str, Provider],
+) -> tuple[bool, list[Any]]:
+    """Whether all is met, and JSON of the verdicts."""
+    timer, expected = PieceTimer(), []
+    for index, each in enumerate(question.expect):
+        expectation = from_json(Expectation, msgspec.to_builtins(each))
+        _check_names(expectation, providers, f"$.expect[{index}]")
+        expected.append(expectation)
+        await timer.yield_when_due()
+    verdicts = await verify(records, expected, providers, question.in_order)
     ok = all(verdict.ok for verdict in verdicts)
     if not ok:
-        others = [each for each in context.registry if each.journal is not journal]
-        foreign = {each.name: each.journal.read_records(since=journal.uptime) for each in others}
+        verdicts = await add_foreign_requests(verdicts, await read_foreign(), providers)
+    return ok, await _encode_verdicts(verdicts)
 
-        def compare_foreign() -> list[Any]:
-            return _encode_verdicts(add_foreign_requests(verdicts, foreign, providers))
 
-        is_long = sum(each.journal.bytes_used for each in others) > _LONG_BYTES
-        results = await run_if_long(compare_foreign, is_long)
-    return Answer(ok, results, journal.dropped_count, replica)
+async def _read_journals(
+    journals: Mapping[str, Journal], since: float
+) -> dict[str, Sequence[JournalRecord]]:
+    timer, records = PieceTimer(), {}
+    for tenant, journal in journals.items():
+        records[tenant] = journal.read_records(since=since)
+        await timer.yield_when_due()
+    return records
 
 
 def _check_names(expected: Expectation, providers: Mapping[str, Provider], where: str) -> None:
@@ -216,16 +243,17 @@ def _check_names(expected: Expectation, providers: Mapping[str, Provider], where
         raise ProblemError(422, unlisted.reason, where=f"{where}.{unlisted.member}")
 
 
-def _encode_verdicts(verdicts: Iterable[Verdict]) -> list[Any]:
+async def _encode_verdicts(verdicts: Iterable[Verdict]) -> list[Any]:
     """JSON of all; when an answer holds no more, without the nearest requests."""
     encoded: list[msgspec.Raw] = []
-    size = 0
+    size, timer = 0, PieceTimer()
     for verdict in verdicts:
         raw = msgspec.json.encode(to_json(verdict))
         if size + len(raw) > MAX_ANSWER_BYTES:
             raw = msgspec.json.encode(to_json(replace(verdict, nearest=())))
         size += len(raw)
         encoded.append(msgspec.Raw(raw))
+        await timer.yield_when_due()
     return encoded
 
 

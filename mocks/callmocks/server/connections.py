@@ -26,6 +26,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from callmocks.config.server_limits import ServerLimits
+from callmocks.errors import ClientDisconnected
 from callmocks.provider.bodies import READ_CHUNKS, BodyReadError, UploadBudget
 from callmocks.provider.listeners import Listener
 from callmocks.provider.server import error_response, release_when_websocket
@@ -34,6 +35,7 @@ from callmocks.server.exact_routes import BaseHandler, ExactRoutes
 from callmocks.server.undecodable import HttpProtocol
 from callmocks.tenants.send_budget import SendBudget
 from callmocks.tenants.state import rerun_when_stale
+from callmocks.tenants.worker import set_disconnect_check
 
 _log = logging.getLogger(__name__)
 # For aiohttp, without the errors of clients: they are answered 400 and are no defects.
@@ -151,6 +153,7 @@ class RequestLimiter:
         connection.end_header()
         connection.in_flight = True
         self.in_flight += 1
+        set_disconnect_check(connection.has_disconnected)
         if hdrs.UPGRADE in request.headers:
             release_when_websocket(partial(self._release, connection))
         response: web.StreamResponse
@@ -163,7 +166,7 @@ class RequestLimiter:
             else:
                 handle = self._exact_routes.find_handler(request) or self._handle
                 response = await handle(request)
-        except ConnectionError as error:  # the client disconnected
+        except (ConnectionError, ClientDisconnected) as error:
             # A stream keeps its error, and that the frames with what was read so far.
             traceback.clear_frames(error.__traceback__)
             response = web.Response()
@@ -261,6 +264,10 @@ class GuardedProtocol(HttpProtocol):
         # Given the error, aiohttp would raise it in the handler from a future that the error's own
         # frames hold: the answer would stay until a full garbage collection.
         super().connection_lost(None)
+
+    def has_disconnected(self) -> bool:
+        transport = self.transport
+        return transport is None or transport.is_closing()
 
     def end_header(self) -> None:
         self.header_started_at = 0.0

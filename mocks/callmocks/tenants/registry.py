@@ -62,7 +62,9 @@ class Registry:
         """What a tenant of these settings needs; while it is held, to create one takes no time."""
         settings = settings.with_defaults()
         is_long = self._histories.takes_long(settings, world)
-        return await run_if_long(partial(self._histories.create, settings, world), is_long)
+        create = partial(self._histories.create, settings, world)
+        # Other replicas' tenants are loaded with the request that finds them.
+        return await run_if_long(create, is_long, is_shared=True)
 
     def prepare_tenant(
         self, settings: TenantSettings, world: World | None = None, replaced: Tenant | None = None

@@ -16,6 +16,7 @@ from callmocks.contract.expectations import (
     format_count,
 )
 from callmocks.tenants import http_head
+from callmocks.tenants.worker import PieceTimer
 
 if TYPE_CHECKING:
     from callmocks.provider.base import Provider
@@ -25,7 +26,7 @@ MAX_NEAREST = 3
 MAX_LOOKED_FOR = 10
 
 
-def verify(
+async def verify(
     records: Iterable[JournalRecord],
     expectations: Sequence[Expectation],
     providers: Mapping[str, Provider],
@@ -33,10 +34,9 @@ def verify(
 ) -> list[Verdict]:
     """``in_order``: each has a match after the one that was found for the expectation before it."""
     requests = [_JournaledRequest(record, providers) for record in records]
-    verdicts = []
-    reached = 0
+    verdicts, reached, timer = [], 0, PieceTimer()
     for expected in expectations:
-        verdict = _evaluate(requests, expected)
+        verdict = await _evaluate(requests, expected, timer)
         if in_order and verdict.ok and verdict.found:
             later = [seq for seq in verdict.seqs if seq > reached]
             if later:
@@ -48,33 +48,37 @@ def verify(
     return verdicts
 
 
-def add_foreign_requests(
+async def add_foreign_requests(
     verdicts: Sequence[Verdict],
     records: Mapping[str, Sequence[JournalRecord]],
     providers: Mapping[str, Provider],
 ) -> list[Verdict]:
     """``records`` are those of other tenants; only so many expectations are looked for there."""
-    unmet = [each for each in verdicts if each.found < each.expected.count_range[0]]
-    looked_for = unmet[:MAX_LOOKED_FOR]
-    return [
-        replace(each, foreign=_find_foreign(each.expected, records, providers))
-        if each in looked_for
-        else each
-        for each in verdicts
-    ]
+    completed, left, timer = [], MAX_LOOKED_FOR, PieceTimer()
+    for verdict in verdicts:
+        if left and verdict.found < verdict.expected.count_range[0]:
+            left -= 1
+            found = await _find_foreign(verdict.expected, records, providers, timer)
+            verdict = replace(verdict, foreign=found)
+        completed.append(verdict)
+    return completed
 
 
-def _find_foreign(
+async def _find_foreign(
     expected: Expectation,
     records: Mapping[str, Sequence[JournalRecord]],
     providers: Mapping[str, Provider],
+    timer: PieceTimer,
 ) -> tuple[ForeignRequests, ...]:
     wanted = replace(expected, status=None, violations=None)  # they depend on the tenant
     found = []
     for tenant, sent in records.items():
-        requests = (_JournaledRequest(record, providers) for record in sent)
-        comparable = (request for request in requests if request.is_comparable(wanted))
-        seqs = [each.record.seq for each in comparable if not each.find_differences(wanted)]
+        seqs = []
+        for record in sent:
+            request = _JournaledRequest(record, providers)
+            if request.is_comparable(wanted) and not request.find_differences(wanted):
+                seqs.append(record.seq)
+            await timer.yield_when_due()
         if seqs:
             found.append(ForeignRequests(tenant, len(seqs), seqs[-1]))
     return tuple(found)
@@ -141,8 +145,13 @@ def _values_equal(expected: object, got: object) -> bool:
     return type(expected) is type(got) and expected == got
 
 
-def _evaluate(requests: list[_JournaledRequest], expected: Expectation) -> Verdict:
-    compared = [(request.find_differences(expected), request) for request in requests]
+async def _evaluate(
+    requests: list[_JournaledRequest], expected: Expectation, timer: PieceTimer
+) -> Verdict:
+    compared = []
+    for request in requests:
+        compared.append((request.find_differences(expected), request))
+        await timer.yield_when_due()
     seqs = [request.record.seq for differences, request in compared if not differences]
     found, (least, most) = len(seqs), expected.count_range
     verdict = Verdict(True, expected, found, tuple(seqs))

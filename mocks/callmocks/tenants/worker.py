@@ -1,8 +1,9 @@
 """Threads beside the event loop, for computations that would keep other requests waiting.
 
-A computation is a coroutine that waits for nothing but its turn: on the loop ``asyncio.sleep(0)``
-lets others run, in a thread it does nothing. What it reads is immutable or may be made twice:
-generated days, directories, rendered rows.
+A computation is a coroutine that waits for nothing but its turn, with ``yield_turn``: on the loop
+others run meanwhile; a thread goes on with the job that has waited longest, and ends those whose
+clients have left. What it reads is immutable or may be made twice: generated days, directories,
+rendered rows.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextvars import ContextVar
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
+
+from callmocks.errors import ClientDisconnected
+from callmocks.history.clock import read_stopwatch
 
 T = TypeVar("T")
 
@@ -22,66 +27,125 @@ LONG_CALLS: Final = 10_000
 # Bytes of a request that are parsed and compiled on the loop.
 LONG_REQUEST_BYTES: Final = 64 * 1024
 _MAX_THREADS: Final = 2
+# Of a job in a thread.
+_TURN_SECONDS: Final = 0.02
+# Of short pieces, after which others are served.
+_PIECE_SECONDS: Final = 0.004
 
-_Job = tuple["Future[Any]", Callable[[], Any]]
+_Steps = Coroutine[Any, Any, Any]
+_HasLeft = Callable[[], bool]
+_Job = tuple["Future[Any]", _Steps, _HasLeft]
 _jobs: SimpleQueue[_Job] = SimpleQueue()
 _local = threading.local()
 _threads = 0
+
+
+def _never() -> bool:
+    return False
+
+
+_disconnect_check: ContextVar[_HasLeft] = ContextVar("disconnect_check", default=_never)
+
+
+def set_disconnect_check(has_left: _HasLeft) -> None:
+    """Whether the client of this context's request has left; threads call it too."""
+    _disconnect_check.set(has_left)
+
+
+async def yield_turn() -> None:
+    """Between the pieces of a computation; ``ClientDisconnected`` when nobody waits for it."""
+    await asyncio.sleep(0)
+    if _disconnect_check.get()():
+        raise ClientDisconnected
+
+
+class PieceTimer:
+    def __init__(self) -> None:
+        self._since = read_stopwatch()
+
+    async def yield_when_due(self) -> None:
+        if read_stopwatch() - self._since > _PIECE_SECONDS:
+            await yield_turn()
+            self._since = read_stopwatch()
 
 
 async def run_computation(steps: Coroutine[Any, Any, T], is_long: bool) -> T:
     """Run ``steps`` on the loop, or in a thread when it is long."""
     if not is_long or getattr(_local, "is_worker", False):
         return await steps
-    return await run_in_worker(lambda: _drive(steps))
+    return await _run_in_turns(steps, _disconnect_check.get())
 
 
-async def run_if_long(work: Callable[[], T], is_long: bool) -> T:
-    return await run_in_worker(work) if is_long else work()
+async def run_if_long(work: Callable[[], T], is_long: bool, *, is_shared: bool = False) -> T:
+    return await run_in_worker(work, is_shared=is_shared) if is_long else work()
 
 
-async def run_in_worker(work: Callable[[], T]) -> T:
+async def run_in_worker(work: Callable[[], T], *, is_shared: bool = False) -> T:
+    """In one piece.
+
+    It is not begun when its client has left, unless it is done for others too.
+    """
     if getattr(_local, "is_worker", False):
         return work()
+    return await _run_in_turns(_call(work), _never if is_shared else _disconnect_check.get())
+
+
+async def _call(work: Callable[[], T]) -> T:
+    return work()
+
+
+async def _run_in_turns(steps: Coroutine[Any, Any, T], has_left: _HasLeft) -> T:
     # No variable holds the future: with an error it would be part of a cycle of references.
-    return await asyncio.wrap_future(_submit(work))
+    return await asyncio.wrap_future(_submit(steps, has_left))
 
 
-def _submit(work: Callable[[], T]) -> Future[T]:
+def _submit(steps: Coroutine[Any, Any, T], has_left: _HasLeft) -> Future[T]:
     global _threads
     # Daemons, unlike those of an executor: the process ends without waiting for them.
     while _threads < _MAX_THREADS:
         _threads += 1
         threading.Thread(target=_run_jobs, name="callmocks worker", daemon=True).start()
     future: Future[T] = Future()
-    _jobs.put((future, work))
+    _jobs.put((future, steps, has_left))
     return future
 
 
 def _run_jobs() -> None:
     _local.is_worker = True
     while True:
-        _run_job(*_jobs.get())
+        _take_turn(_jobs.get())
 
 
-def _run_job(future: Future[T], work: Callable[[], T]) -> None:
-    if not future.set_running_or_notify_cancel():
+def _take_turn(job: _Job) -> None:
+    future, steps, has_left = job
+    if future.cancelled():
+        steps.close()
         return
-    try:
-        result = work()
-    except BaseException as error:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+    outcome = _advance(steps, has_left)
+    if outcome is None:
+        _jobs.put(job)  # behind those that wait
+    elif future.set_running_or_notify_cancel():
+        result, error = outcome
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
 
 
-def _drive(steps: Coroutine[Any, Any, T]) -> T:
+# It does not know the future, which would be part of a cycle with an error's frames.
+def _advance(steps: _Steps, has_left: _HasLeft) -> tuple[Any, BaseException | None] | None:
+    """The result or the error; None when the turn is over before it ends."""
+    turn_end = read_stopwatch() + _TURN_SECONDS
     try:
-        while True:
+        while read_stopwatch() < turn_end:
+            if has_left():
+                steps.throw(ClientDisconnected())
             steps.send(None)
     except StopIteration as done:
-        result: T = done.value
-        return result
+        return done.value, None
+    except BaseException as error:
+        return None, error
+    return None
 
 
 def _forget_threads() -> None:
