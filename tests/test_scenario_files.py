@@ -195,6 +195,24 @@ def test_several_mistakes_are_told_at_once_and_nothing_is_served(tmp_path: Path)
     assert all(f": tenants{each}: " in str(refused.value) for each in wanted)
 
 
+@pytest.mark.parametrize(
+    ("key", "values", "last"),
+    [
+        ("assumptions", {f"x{number}": "z" for number in range(1000)}, "[0].assumptions.x49"),
+        ("calls", [{"start": NOW, "operator": "999"}] * 1000, "[0].calls[49].operator"),
+        ("faults", [{"provider": "x", "fault": "y"}] * 1000, "[0].faults[49].provider"),
+        ("quotas", {f"x{number}": 1 for number in range(1000)}, "[0].quotas.x49"),
+        ("world", {"lines": [{"scenario": "x"}] * 100}, "[0].world.lines[49].scenario"),
+    ],
+)
+def test_fifty_mistakes_of_a_tenant_are_told(
+    tmp_path: Path, key: str, values: Any, last: str
+) -> None:
+    told = check(write(tmp_path, {"name": "a", key: values}, name="x.json")).stderr.splitlines()
+    assert len(told) == 50
+    assert f": tenants{last}: " in told[-1]
+
+
 def test_mistakes_of_several_tenants_are_told_at_once(tmp_path: Path) -> None:
     wrong = {
         "calls": [{"start": NOW, "operator": "999"}],

@@ -18,6 +18,7 @@ from callmocks.errors import SettingsError
 from callmocks.history.clock import restore_builtin_dates
 from callmocks.history.world_file import load_world, world_names
 from callmocks.tenants.scenario import (
+    MAX_MISTAKES,
     Mistake,
     NamedTenantScenario,
     ScenarioError,
@@ -25,7 +26,6 @@ from callmocks.tenants.scenario import (
 )
 
 _MISSING = re.compile("Object missing required field `(.*?)`")
-_MAX_MISTAKES = 50  # in what the types say; others are counted when those are gone
 
 
 class FoundTenant(NamedTuple):
@@ -153,7 +153,7 @@ def find_type_mistakes(document: Any, model: Any) -> list[Mistake]:
     """All values that do not fit the types of a model, each with its place."""
     rest, mistakes = deepcopy(document), dict[str, Mistake]()
     removed: defaultdict[str, list[int]] = defaultdict(list)  # indexes by path of their list
-    while len(mistakes) < _MAX_MISTAKES:
+    while len(mistakes) < MAX_MISTAKES:
         try:
             msgspec.convert(rest, model)
             break

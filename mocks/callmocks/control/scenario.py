@@ -44,7 +44,7 @@ async def replace_scenario(context: RequestContext) -> dict[str, Any]:
         raise ProblemError(422, text, where="$.name")
     if isinstance(scenario.world, str):
         check_world_file(context, scenario.world)
-    settings = scenario.replace_given(tenant.settings)
+    settings = scenario.replace_given(tenant.settings).with_defaults()
     if scenario.world is UNSET and settings.world not in world_names():
         settings.world = tenant.history.world  # its file may be on another replica's machine
     await run_in_worker(lambda: check_settings(settings))

@@ -152,7 +152,7 @@ async def create_tenant(context: RequestContext) -> TenantView:
     if isinstance(new.world, str):
         check_world_file(context, new.world)
     try:
-        settings = new.replace_given(context.app_context.defaults)
+        settings = new.replace_given(context.app_context.defaults).with_defaults()
         is_named = settings.world in world_names()
         await run_if_long(partial(check_settings, settings), not is_named)
         view = describe_tenant(context, await context.app_context.store.create(settings))

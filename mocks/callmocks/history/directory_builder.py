@@ -138,6 +138,8 @@ class DirectoryBuilder:
         entries = self._world.lines or (LineEntry(),) * self._world.sizes.lines
         names = _cycle_names(self._centre.lines, len(entries))
         queues = UniquePool(entry.queue_id for entry in entries)
+        queue_ids = map(str, count(_FIRST_QUEUE))
+        indexes = _indexes_by_name(scenarios)
         return tuple(
             Line(
                 **fill_entry(
@@ -146,9 +148,9 @@ class DirectoryBuilder:
                     name=names[index],
                     virtual_phone_number=self._take_line_number(stream, index),
                 ),
-                **self._choose_scenarios(entry, scenarios, index),
+                **self._choose_scenarios(entry, indexes, index),
                 hours=entry.hours,
-                queue_id=entry.queue_id or queues.take_first(map(str, count(_FIRST_QUEUE))),
+                queue_id=entry.queue_id or queues.take_first(queue_ids),
             )
             for index, entry, stream in self._with_streams(_LINES, entries)
         )
@@ -159,24 +161,21 @@ class DirectoryBuilder:
         return self._values.take_phone(stream, "city", self._region)
 
     def _choose_scenarios(
-        self, entry: LineEntry, scenarios: tuple[Scenario, ...], index: int
+        self, entry: LineEntry, by_name: dict[str, int], index: int
     ) -> dict[str, Any]:
         """Drawn scenarios have one for the night, which no line has by day."""
-        by_day = list(scenarios)
-        night = None
-        if not self._world.scenarios:
-            night = next((s for s in scenarios if s.name == _NIGHT_SCENARIO), None)
-        if night is not None and len(scenarios) > 1:
-            by_day.remove(night)
-        day = by_day[index % len(by_day)]
+        size = len(by_name)
+        night = None if self._world.scenarios else by_name.get(_NIGHT_SCENARIO)
+        if night is None or size == 1:
+            day = index % size
+        else:
+            day = index % (size - 1)
+            day += day >= night
         if entry.scenario:
-            day = scenarios[_index_of(entry.scenario, scenarios, 0)]
+            day = by_name[entry.scenario]
         if entry.night_scenario:
-            night = scenarios[_index_of(entry.night_scenario, scenarios, 0)]
-        return {
-            "scenario": scenarios.index(day),
-            "night_scenario": scenarios.index(night or day),
-        }
+            night = by_name[entry.night_scenario]
+        return {"scenario": day, "night_scenario": day if night is None else night}
 
     def _build_operators(
         self, groups: tuple[Group, ...], departments: tuple[Department, ...]
@@ -184,19 +183,21 @@ class DirectoryBuilder:
         listed, size = self._world.operators, self._world.sizes.operators
         entries = listed or (OperatorEntry(),) * size
         employee_ids = UniquePool(entry.employee_id for entry in entries)
+        extensions = map(str, count(_FIRST_EXTENSION))
+        groups_by_name = _indexes_by_name(groups)
+        departments_by_name = _indexes_by_name(departments)
         operators = []
         for index, entry, stream in self._with_streams(_OPERATORS, entries):
             # The first operator has a plain name: examples log in as him.
             awkward = item_or_none(self._centre.awkward_operators, index - 1)
             names = self._values.choose_names(stream, entry, awkward)
-            extensions = map(str, count(_FIRST_EXTENSION))
             number = entry.number or self._extensions.take_first(extensions)
             first_sip = stream.integer_below(100_000)
             sips = (f"02{n % 100_000:05d}" for n in count(first_sip))
             drawn_sip = self._extensions.take_first(sips)
             sip = entry.sip or drawn_sip
             phone_kind = entry.phone or ("sip" if index % 3 == 2 else "number")
-            group = _index_of(entry.group, groups, index)
+            group = _index_of(entry.group, groups_by_name, index)
             left = not listed and _MIN_OPERATORS_WITH_LEAVER <= size == index + 1
             values = fill_entry(
                 entry,
@@ -222,7 +223,7 @@ class DirectoryBuilder:
                     sip=sip,
                     phone=sip if phone_kind == "sip" else number,
                     group=group,
-                    department=_index_of(entry.department, departments, group),
+                    department=_index_of(entry.department, departments_by_name, group),
                     first_day=entry.first_day or hired,
                     last_day=last_day,
                 )
@@ -230,10 +231,12 @@ class DirectoryBuilder:
         return tuple(operators)
 
 
-def _index_of(name: str | None, entries: Sequence[Group | Department | Scenario], turn: int) -> int:
-    if not name:
-        return turn % len(entries)
-    return [entry.name for entry in entries].index(name)
+def _index_of(name: str | None, indexes: dict[str, int], turn: int) -> int:
+    return indexes[name] if name else turn % len(indexes)
+
+
+def _indexes_by_name(entries: Sequence[Group | Department | Scenario]) -> dict[str, int]:
+    return {entry.name: index for index, entry in enumerate(entries)}
 
 
 def _draw_hire_time(stream: RandomStream, may_be_late: bool) -> datetime:

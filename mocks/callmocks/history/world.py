@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 else:  # msgspec writes no date of a class that a test has patched
     Date, DateTime = find_builtin_type(datetime.date), find_builtin_type(datetime.datetime)
 
+MAX_OPERATORS, MAX_OF_A_KIND, MAX_ORGANISATIONS, MAX_USERS = 800, 100, 5000, 50
 CALLS_PER_DAY_MAX = 200_000
 FINISH_REASONS_CALLS_MAX = 50_000
 # Calls start in these hours only, on Saturday until 20:59: none meets a change of clocks.
@@ -34,12 +35,19 @@ Text255 = Annotated[str, Meta(min_length=1, max_length=255)]
 Text20 = Annotated[str, Meta(min_length=1, max_length=20)]
 Text50 = Annotated[str, Meta(min_length=1, max_length=50)]
 Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)]
+SizeOfAKind = Annotated[int, Meta(ge=1, le=MAX_OF_A_KIND)]
+UsersOfOne = Annotated[int, Meta(ge=1, le=MAX_USERS)]
 PerMille = Annotated[int, Meta(ge=0, le=1000)]
 Weight = Annotated[int, Meta(ge=0, le=1_000_000)]
 TalkLength = Annotated[int, Meta(ge=0, le=6 * 3_600_000)]
 MenuLength = Annotated[int, Meta(ge=0, le=180_000)]
 RingLength = Annotated[int, Meta(ge=0, le=120_000)]
 QueueLength = Annotated[int, Meta(ge=0, le=1_800_000)]
+TalkQuantiles = Annotated[tuple[TalkLength, ...], Meta(max_length=1000)]
+MenuQuantiles = Annotated[tuple[MenuLength, ...], Meta(max_length=1000)]
+RingQuantiles = Annotated[tuple[RingLength, ...], Meta(max_length=1000)]
+QueueQuantiles = Annotated[tuple[QueueLength, ...], Meta(max_length=1000)]
+Days = Annotated[tuple[Date, ...], Meta(max_length=10_000)]
 AttemptWeights = tuple[Weight, Weight, Weight, Weight]
 HourWeights = tuple[Weight, ...]
 DayHour = Annotated[int, Meta(ge=0, le=24)]
@@ -51,13 +59,13 @@ class _WorldTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class Sizes(_WorldTable, frozen=True):
-    operators: Annotated[int, Meta(ge=2, le=800)] = 12
-    groups: Annotated[int, Meta(ge=1, le=100)] = 3
-    departments: Annotated[int, Meta(ge=1, le=100)] = 3
-    lines: Annotated[int, Meta(ge=1, le=100)] = 4
-    scenarios: Annotated[int, Meta(ge=1, le=100)] = 3
-    organisations: Annotated[int, Meta(ge=1, le=5000)] = 40
-    users: tuple[Annotated[int, Meta(ge=1, le=50)], Annotated[int, Meta(ge=1, le=50)]] = (1, 6)
+    operators: Annotated[int, Meta(ge=2, le=MAX_OPERATORS)] = 12
+    groups: SizeOfAKind = 3
+    departments: SizeOfAKind = 3
+    lines: SizeOfAKind = 4
+    scenarios: SizeOfAKind = 3
+    organisations: Annotated[int, Meta(ge=1, le=MAX_ORGANISATIONS)] = 40
+    users: tuple[UsersOfOne, UsersOfOne] = (1, 6)
 
 
 class OperatorEntry(_WorldTable, frozen=True):
@@ -130,7 +138,7 @@ class OrganisationEntry(_WorldTable, frozen=True):
     kpp: Annotated[str, Meta(pattern=r"^([0-9]{9})?$")] | None = None
     phone: Phone | None = None
     address: Text255 | None = None
-    users: tuple[UserEntry, ...] = ()
+    users: Annotated[tuple[UserEntry, ...], Meta(max_length=MAX_USERS)] = ()
 
 
 _WEEKDAY_HOURS = (*[0] * 5, 1, 3, 10, 35, 80, 105, 110, 90, 80, 95, 95, 85, 65, 40, 25, 12, 6, 3, 0)
@@ -161,7 +169,7 @@ class Traffic(_WorldTable, frozen=True):
     short_day: PerMille = 850
     weekday_hours: HourWeights = _WEEKDAY_HOURS
     weekend_hours: HourWeights = _WEEKEND_HOURS
-    talk_ms: tuple[TalkLength, ...] = _TALK_MS
+    talk_ms: TalkQuantiles = _TALK_MS
     repeat: PerMille = 400
     episodes: bool = True
     weekdays: tuple[CallsFactor, ...] = _WEEKDAYS
@@ -170,10 +178,10 @@ class Traffic(_WorldTable, frozen=True):
 class Waiting(_WorldTable, frozen=True):
     """Evenly spaced quantiles in ms, ascending; weights of 0 to 3 attempts."""
 
-    menu_ms: tuple[MenuLength, ...] = (900, 2_500, 4_500, 7_500, 13_000, 32_000)
-    answer_ms: tuple[RingLength, ...] = (1_200, 2_500, 4_000, 6_000, 9_000, 14_000, 26_000)
-    no_answer_ms: tuple[RingLength, ...] = (5_000, 12_000, 20_000, 25_000, 30_000)
-    queue_ms: tuple[QueueLength, ...] = (4_000, 15_000, 35_000, 70_000, 180_000)
+    menu_ms: MenuQuantiles = (900, 2_500, 4_500, 7_500, 13_000, 32_000)
+    answer_ms: RingQuantiles = (1_200, 2_500, 4_000, 6_000, 9_000, 14_000, 26_000)
+    no_answer_ms: RingQuantiles = (5_000, 12_000, 20_000, 25_000, 30_000)
+    queue_ms: QueueQuantiles = (4_000, 15_000, 35_000, 70_000, 180_000)
     attempts_answered: AttemptWeights = (74, 17, 6, 3)
     attempts_missed: AttemptWeights = (15, 50, 25, 10)
     gave_up_ringing: PerMille = 600
@@ -222,9 +230,9 @@ class Calendar(_WorldTable, frozen=True):
     """``seasons``: calls of each month, per mille of the mean."""
 
     country: Literal["russia", "none"] = "russia"
-    holidays: tuple[Date, ...] = ()
-    workdays: tuple[Date, ...] = ()
-    short_days: tuple[Date, ...] = ()
+    holidays: Days = ()
+    workdays: Days = ()
+    short_days: Days = ()
     seasons: tuple[CallsFactor, ...] = _SEASONS
 
 
@@ -233,12 +241,12 @@ class World(_WorldTable, frozen=True):
     calls_per_day: Annotated[int, Meta(ge=0, le=CALLS_PER_DAY_MAX)] = 400
     locale: str = "ru_RU"
     sizes: Sizes = Sizes()
-    groups: tuple[GroupEntry, ...] = ()
-    departments: tuple[DepartmentEntry, ...] = ()
-    scenarios: tuple[ScenarioEntry, ...] = ()
-    lines: tuple[LineEntry, ...] = ()
-    operators: tuple[OperatorEntry, ...] = ()
-    organisations: tuple[OrganisationEntry, ...] = ()
+    groups: Annotated[tuple[GroupEntry, ...], Meta(max_length=MAX_OF_A_KIND)] = ()
+    departments: Annotated[tuple[DepartmentEntry, ...], Meta(max_length=MAX_OF_A_KIND)] = ()
+    scenarios: Annotated[tuple[ScenarioEntry, ...], Meta(max_length=MAX_OF_A_KIND)] = ()
+    lines: Annotated[tuple[LineEntry, ...], Meta(max_length=MAX_OF_A_KIND)] = ()
+    operators: Annotated[tuple[OperatorEntry, ...], Meta(max_length=MAX_OPERATORS)] = ()
+    organisations: Annotated[tuple[OrganisationEntry, ...], Meta(max_length=MAX_ORGANISATIONS)] = ()
     traffic: Traffic = Traffic()
     waiting: Waiting = Waiting()
     reasons: ReasonRules = ReasonRules()

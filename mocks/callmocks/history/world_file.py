@@ -244,7 +244,7 @@ def _check_references(world: World) -> Iterator[Problem]:
         ("lines", "scenario", "scenarios"),
         ("lines", "night_scenario", "scenarios"),
     ):
-        names = [entry.name for entry in getattr(world, target)]
+        names = {entry.name for entry in getattr(world, target)}
         for index, entry in enumerate(getattr(world, kind)):
             name = getattr(entry, field)
             if name is not None and name not in names:

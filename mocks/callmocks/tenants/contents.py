@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -36,6 +37,7 @@ from callmocks.history.walltime import (
 from callmocks.history.world import World
 from callmocks.history.world_file import find_world_problems, load_world, world_names
 from callmocks.tenants.scenario import (
+    MAX_MISTAKES,
     ClockState,
     FaultState,
     Mistake,
@@ -49,6 +51,8 @@ from callmocks.tenants.state import StateDump
 
 if TYPE_CHECKING:
     from callmocks.tenants.tenant import Tenant
+
+T = TypeVar("T")
 
 FillTenant = Callable[["Tenant"], StateDump]
 """Puts things into a tenant that nobody uses yet; returns what its state has to hold."""
@@ -71,6 +75,13 @@ class MistakeCollector:
             name = path.rpartition(".")[2]
             self.mistakes.append(Mistake(path, str(error).removeprefix(f"{name}: ")))
 
+    def take_until_many(self, items: Iterable[T]) -> Iterator[T]:
+        """The items up to that one with which there are as many mistakes as one error lists."""
+        for item in items:
+            if len(self.mistakes) >= MAX_MISTAKES:
+                return
+            yield item
+
     def raise_if_any(self) -> None:
         if self.mistakes:
             raise ScenarioError(self.mistakes)
@@ -86,7 +97,7 @@ def check_settings(settings: TenantSettings) -> None:
             parse_clock_time(settings.now)
     with found.catch_mistake("history_from"):
         parse_first_date(settings.history_from)
-    for assumption, choice in settings.assumptions.items():
+    for assumption, choice in found.take_until_many(settings.assumptions.items()):
         with found.catch_mistake(f"assumptions{format_key(assumption)}"):
             _check_choice(assumption, choice)
     for name, lag in settings.lags.items():
@@ -101,7 +112,8 @@ def check_settings(settings: TenantSettings) -> None:
     with found.catch_mistake("world"):
         world = load_world(settings.world)
         if isinstance(settings.world, World):
-            problems = [Mistake(path, text) for path, text in find_world_problems(world)]
+            first = islice(find_world_problems(world), MAX_MISTAKES)
+            problems = [Mistake(path, text) for path, text in first]
             if problems:
                 raise ScenarioError(problems)
         if settings.calls_per_day is not None:
@@ -124,19 +136,19 @@ def fill_tenant(tenant: Tenant, scenario: TenantScenario) -> StateDump:
         with found.catch_mistake("clock"):
             apply_clock_state(tenant.clock, scenario.clock)
     numbered: dict[str, NumberedPin] = {}
-    for index, call in enumerate(scenario.calls):
+    for index, call in found.take_until_many(enumerate(scenario.calls)):
         with found.catch_mistake(path := f"calls[{index}]"):
             numbered[path] = tenant.pins.give_number(msgspec.to_builtins(call))
-    for index, fault in enumerate(scenario.faults):
+    for index, fault in found.take_until_many(enumerate(scenario.faults)):
         with found.catch_mistake(f"faults[{index}]"):
             _enable_fault(tenant, fault, dump)
     _raise_last_numbers(tenant, scenario, found)
-    for key, value in scenario.quotas.items():
+    for key, value in found.take_until_many(scenario.quotas.items()):
         with found.catch_mistake(f"quotas{format_key(key)}"):
             _put_quota(tenant, key, value, dump)
     found.raise_if_any()
     # To build a call takes ten times as long as to check all that its author may have mistaken.
-    for path, pin in numbered.items():
+    for path, pin in found.take_until_many(numbered.items()):
         with found.catch_mistake(path):
             tenant.pins.add_numbered(pin)
     found.raise_if_any()
@@ -197,7 +209,7 @@ def _enable_fault(tenant: Tenant, fault: FaultState, dump: StateDump) -> None:
 def _raise_last_numbers(tenant: Tenant, scenario: TenantScenario, found: MistakeCollector) -> None:
     counters = tenant.pins.counters
     numbers = dict(counters.numbers)
-    for text, number in scenario.last_call_numbers.items():
+    for text, number in found.take_until_many(scenario.last_call_numbers.items()):
         with found.catch_mistake(f"last_call_numbers{format_key(text)}"):
             day = _parse_day(text)
             given = numbers.get(day, 0)

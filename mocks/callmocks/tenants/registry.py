@@ -50,7 +50,8 @@ class Registry:
         self._by_credential: dict[tuple[str, str], Tenant] = {}
         self._budget = JournalBudget()
         self.observers: list[Observer] = []
-        self.unmatched = self._build_tenant(TenantSettings(UNMATCHED, world="empty"), None)
+        unmatched = TenantSettings(UNMATCHED, world="empty")
+        self.unmatched = self._build_tenant(unmatched.with_defaults(), None)
 
     def create(self, settings: TenantSettings) -> Tenant:
         """``TenantConflict`` when the name or a credential is in use."""
@@ -60,7 +61,7 @@ class Registry:
 
     async def load_history(self, settings: TenantSettings, world: World | None = None) -> History:
         """What a tenant of these settings needs; while it is held, to create one takes no time."""
-        settings = settings.with_defaults()
+        settings.check()
         is_long = self._histories.takes_long(settings, world)
         create = partial(self._histories.create, settings, world)
         # Other replicas' tenants are loaded with the request that finds them.
@@ -75,6 +76,7 @@ class Registry:
         place of ``replaced``, gets its journal closed.
         """
         settings = settings.with_defaults()
+        settings.check()
         self.check_available(settings, replaced)
         return self._build_tenant(settings, world)
 

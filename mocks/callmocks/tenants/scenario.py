@@ -18,6 +18,7 @@ from callmocks.tenants.settings import (
     TENANT_NAME,
     ArmSettings,
     CdrSettings,
+    Choices,
     OnecSettings,
     TenantSettings,
 )
@@ -28,6 +29,9 @@ TenantName = Annotated[
 ClockMode = Literal["real", "frozen", "offset"]
 WallTime = Annotated[str, Meta(extra_json_schema={"examples": ["2026-03-02T12:00:00"]})]
 """A tenant's wall time, without a zone."""
+
+
+MAX_MISTAKES = 50  # that one error lists; others are found when those are gone
 
 
 class Mistake(NamedTuple):
@@ -181,7 +185,7 @@ class TenantOptions(ScenarioTable, kw_only=True):
         bool | UnsetType, Meta(description="Our own answers are held against the contract.")
     ] = UNSET
     assumptions: Annotated[
-        dict[str, str] | UnsetType, Meta(description="Choices by id of the ledger.")
+        Choices | UnsetType, Meta(description="Choices by id of the ledger.")
     ] = UNSET
     arm: ArmSettings | UnsetType = UNSET
     cdr: CdrSettings | UnsetType = UNSET

@@ -1,19 +1,25 @@
 """Settings of a tenant: from the flags of ``serve``, or from the admin API."""
 
-import ipaddress
 import re
+from functools import cached_property
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from callmocks.contract.resources import load_table
 from callmocks.errors import SettingsError
 from callmocks.history.generator import derive_token
 from callmocks.history.lags import NO_LAGS, Lag, check_lag
 from callmocks.history.world import World
+from callmocks.tenants.networks import NetworkSet
 
 # As browsers write it.
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
 TENANT_NAME = re.compile(r"[a-z0-9-]{1,40}")
+Choices = Annotated[dict[str, str], Meta(max_length=1000)]
+FewTexts = Annotated[list[str], Meta(max_length=100)]
+ManyTexts = Annotated[list[str], Meta(max_length=10_000)]
 CDR_PREFIX_DIGITS = 16  # of a Data API session's token; they name its tenant
 
 
@@ -29,7 +35,7 @@ class ArmSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     password: str = ""
     contract: str = "documented"
-    cors_origins: list[str] = []
+    cors_origins: FewTexts = []
 
     def check(self) -> None:
         if self.contract not in ("documented", "strict"):
@@ -50,7 +56,7 @@ class CdrUser(msgspec.Struct, forbid_unknown_fields=True):
     description: str | None = None
 
 
-class CdrSettings(msgspec.Struct, forbid_unknown_fields=True):
+class CdrSettings(msgspec.Struct, forbid_unknown_fields=True, dict=True):
     """The Data API account.
 
     ``token`` is its static key; ``blocked_tokens`` and ``expired_tokens`` are keys (that one
@@ -62,23 +68,30 @@ class CdrSettings(msgspec.Struct, forbid_unknown_fields=True):
     login: str = ""
     password: str = ""
     token: str = ""
-    blocked_tokens: list[str] = []
-    expired_tokens: list[str] = []
+    blocked_tokens: ManyTexts = []
+    expired_tokens: ManyTexts = []
     partner: bool = False
-    customer_users: list[CdrUser] = []
+    customer_users: Annotated[list[CdrUser], Meta(max_length=10_000)] = []
     active: bool = True
-    allowed_ips: list[str] = []
-    disabled_components: list[str] = []
+    allowed_ips: ManyTexts = []
+    disabled_components: FewTexts = []
     day_limit: int = 3000
     minute_limit: int = 60
 
+    @cached_property
+    def allowed_networks(self) -> NetworkSet:
+        """``SettingsError`` names the entry at fault."""
+        return NetworkSet(self.allowed_ips)
+
+    @cached_property
+    def customer_ids(self) -> frozenset[int]:
+        return frozenset(user.id for user in self.customer_users)
+
     def check(self) -> None:
-        for entry in self.allowed_ips:
-            try:
-                ipaddress.ip_network(entry, strict=False)
-            except ValueError:
-                text = f"{entry!r} is no address or network such as 10.0.0.0/8"
-                raise SettingsError(f"cdr.allowed_ips: {text}") from None
+        try:
+            _ = self.allowed_networks
+        except SettingsError as error:
+            raise SettingsError(f"cdr.allowed_ips: {error}") from None
         known = [row["component"] for row in load_table("cdr/components.csv")]
         for component in self.disabled_components:
             if component not in known:
@@ -122,7 +135,7 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
     cdr_lag: Lag = 0
     onec_lag: Lag = 0
     records_lag: Lag = 0
-    assumptions: dict[str, str] = {}
+    assumptions: Choices = {}
     arm: ArmSettings = msgspec.field(default_factory=ArmSettings)
     cdr: CdrSettings = msgspec.field(default_factory=CdrSettings)
     onec: OnecSettings = msgspec.field(default_factory=OnecSettings)
@@ -140,7 +153,22 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
         return {name: getattr(self, name) for name in NO_LAGS}
 
     def with_defaults(self) -> "TenantSettings":
-        """A checked copy with the empty credentials filled in; ``SettingsError``."""
+        """With the empty credentials filled in."""
+        name, replace = self.name, msgspec.structs.replace
+        arm, cdr, onec = self.arm, self.cdr, self.onec
+        given = arm.password, cdr.login, cdr.password, cdr.token, onec.user, onec.password
+        if all(given):
+            return self
+        login, password, token = cdr.login or name, cdr.password or name, cdr.token
+        return replace(
+            self,
+            arm=replace(arm, password=arm.password or name),
+            cdr=replace(cdr, login=login, password=password, token=token or f"{name}-token"),
+            onec=replace(onec, user=onec.user or name, password=onec.password or name),
+        )
+
+    def check(self) -> None:
+        """``SettingsError`` of the first setting at fault."""
         if not TENANT_NAME.fullmatch(self.name):
             raise SettingsError(f"tenant name {self.name!r}: use 1 to 40 of a-z, 0-9 and -")
         if self.limits not in ("documented", "off"):
@@ -149,12 +177,3 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
             check_lag(name, lag)
         for part in self.provider_settings.values():
             part.check()
-        name, replace = self.name, msgspec.structs.replace
-        arm, cdr, onec = self.arm, self.cdr, self.onec
-        login, password, token = cdr.login or name, cdr.password or name, cdr.token
-        return replace(
-            self,
-            arm=replace(arm, password=arm.password or name),
-            cdr=replace(cdr, login=login, password=password, token=token or f"{name}-token"),
-            onec=replace(onec, user=onec.user or name, password=onec.password or name),
-        )

@@ -35,7 +35,7 @@ class Tenant:
         budget: JournalBudget | None = None,
         observers: list[Observer] | None = None,
     ) -> None:
-        self.settings = settings.with_defaults()
+        self.settings = settings
         self.name = settings.name  # its ARM domain, and its logins when no others were set
         self.history = history
         self.state = state
