@@ -169,8 +169,7 @@ def draw_operators(
     employed: BoolColumn,
 ) -> None:
     """Operators for calls that do not ask who works: attempts go to the group of who answers."""
-    present = np.flatnonzero(employed)
-    order = present[np.argsort(directory.operator_groups[present], kind="stable")]
+    order = directory.order_by_group(employed)
     group = directory.operator_groups[order]
     begin, size = np.searchsorted(group, group), np.bincount(group)[group]
     count = len(order)

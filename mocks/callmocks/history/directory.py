@@ -10,7 +10,7 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
-from callmocks.history.columns import IntColumn
+from callmocks.history.columns import BoolColumn, IntColumn
 from callmocks.history.walltime import day_of_date
 
 
@@ -116,6 +116,12 @@ class Directory(msgspec.Struct, frozen=True, dict=True, weakref=True):
     @cached_property
     def operator_groups(self) -> IntColumn:
         return np.array([operator.group for operator in self.operators])
+
+    def order_by_group(self, employed: BoolColumn) -> IntColumn:
+        """Indexes of the operators who are employed, those of a group together."""
+        present = np.flatnonzero(employed)
+        order: IntColumn = present[np.argsort(self.operator_groups[present], kind="stable")]
+        return order
 
     @cached_property
     def user_numbers(self) -> IntColumn:

@@ -122,6 +122,12 @@ class GeneratedDays:
         employed: BoolColumn = self._day_generator.centre.are_employed(day, 1)[0]
         return employed if employed.any() else ~employed
 
+    def list_colleagues(self, day: int, operator: int) -> list[int]:
+        """Who is employed then, beginning with an operator and those after him in his group."""
+        order: list[int] = self.directory.order_by_group(self.find_employed(day)).tolist()
+        first = order.index(operator)
+        return order[first:] + order[:first]
+
     def get_day(self, day: int) -> DayColumns:
         return self.get_days(day, 1)
 

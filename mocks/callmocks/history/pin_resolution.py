@@ -92,6 +92,15 @@ class ResolvedPin(msgspec.Struct):
     session_reason: int = -1
     legs: list[ResolvedLeg] = []
 
+    @property
+    def named_operators(self) -> set[int]:
+        return {self.operator, self.to_operator, self.transfer_to, self.coach} - {-1}
+
+    def name_operator(self, field: str, operator: int, directory: Directory) -> None:
+        number = directory.operators[operator].number
+        self.call = msgspec.structs.replace(self.call, **{field: number})
+        setattr(self, field, operator)
+
 
 def parse_pin(raw: Any) -> PinnedCall:
     """``Contradiction`` names the field at fault."""

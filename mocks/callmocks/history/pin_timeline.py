@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from callmocks.history import reasons
 from callmocks.history.call_parameters import (
     draw_lengths_of_outcomes,
     draw_operators,
     draw_parameters,
     draw_parties,
 )
-from callmocks.history.columns import CallKind, DayColumns
+from callmocks.history.columns import BoolColumn, CallKind, DayColumns
 from callmocks.history.directory import Directory
 from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.generator import Generator
@@ -19,6 +20,7 @@ from callmocks.history.timeline import CallOutcomes, CallParameters, Slot, build
 from callmocks.history.walltime import day_of, day_start
 
 _STREAM = 5
+_OPERATOR_ANSWERS = reasons.INDEX["operator_answer"]
 
 
 def build_pinned_call(
@@ -39,11 +41,12 @@ def build_pinned_call(
     world = generated.world
     parameters = draw_parameters(raw, outcomes, world)
     draw_lengths_of_outcomes(parameters, raw, outcomes, world.waiting)
-    draw_operators(parameters, raw, outcomes, directory, generated.find_employed(day))
+    employed = generated.find_employed(day)
+    draw_operators(parameters, raw, outcomes, directory, employed)
     draw_parties(parameters, raw, outcomes, world.traffic, directory)
     parameters.start = start
     parameters.row, parameters.first_leg_row = np.array([row]), first_leg_row
-    _set_operators(parameters, pin, directory)
+    _set_operators(parameters, pin, outcomes, employed)
     _set_client(parameters, pin, directory)
     _set_fixed_values(parameters, pin, outcomes)
     return build_timeline(day, outcomes, parameters)
@@ -66,14 +69,24 @@ def _set_fixed_values(parameters: CallParameters, pin: ResolvedPin, outcomes: Ca
     parameters.released_by_platform[0] = False
 
 
-def _set_operators(parameters: CallParameters, pin: ResolvedPin, directory: Directory) -> None:
-    by_slot = parameters.operators[0]
-    if pin.operator >= 0:
+def _set_operators(
+    parameters: CallParameters, pin: ResolvedPin, outcomes: CallOutcomes, employed: BoolColumn
+) -> None:
+    by_slot, named = parameters.operators[0], pin.named_operators
+    others = [index for index in np.flatnonzero(employed).tolist() if index not in named]
+    operator = pin.operator
+    if operator < 0 and by_slot[Slot.FIRST] in named:
+        operator = next(iter(others), operator)
+    if operator >= 0:
         reached = pin.answered or pin.kind != CallKind.INCOMING
         for slot in (Slot.FIRST, Slot.ANSWER) if reached else (Slot.ATTEMPT,):
-            by_slot[slot] = pin.operator
-    named = {pin.operator, pin.to_operator, pin.transfer_to, pin.coach}
-    unnamed = [index for index in range(len(directory.operators)) if index not in named]
+            by_slot[slot] = operator
+    # Another telephone that rings: of who answers, or of a colleague.
+    if outcomes.reasons[0, Slot.PARALLEL] == _OPERATOR_ANSWERS:
+        by_slot[Slot.PARALLEL] = by_slot[Slot.ANSWER]
+    elif by_slot[Slot.PARALLEL] == by_slot[Slot.ANSWER]:
+        free = (index for index in others if index != by_slot[Slot.ANSWER])
+        by_slot[Slot.PARALLEL] = next(free, by_slot[Slot.PARALLEL])
     for slot, operator in (
         (Slot.REMOTE, pin.to_operator),
         (Slot.TRANSFER, pin.transfer_to),
@@ -82,8 +95,8 @@ def _set_operators(parameters: CallParameters, pin: ResolvedPin, directory: Dire
         if operator >= 0:
             by_slot[slot] = operator
         elif by_slot[slot] in named or by_slot[slot] == by_slot[Slot.FIRST]:
-            others = (index for index in unnamed if index != by_slot[Slot.FIRST])
-            by_slot[slot] = next(others, by_slot[slot])
+            free = (index for index in others if index != by_slot[Slot.FIRST])
+            by_slot[slot] = next(free, by_slot[slot])
 
 
 def _set_client(parameters: CallParameters, pin: ResolvedPin, directory: Directory) -> None:

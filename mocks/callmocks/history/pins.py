@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 import polars as pl
 
 from callmocks.errors import Contradiction
 from callmocks.history import ids
-from callmocks.history.columns import DayColumns, LegRole, concat_days
+from callmocks.history.columns import DayColumns, concat_days
 from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.generator import Generator
 from callmocks.history.pin_resolution import ResolvedPin, parse_pin, resolve_pin
+from callmocks.history.pin_talks import OperatorTalks, Talk, list_talks
 from callmocks.history.views import arm
 from callmocks.history.views.call_views import CALL_VIEWS
 from callmocks.history.walltime import (
@@ -30,14 +29,18 @@ from callmocks.history.walltime import (
 
 
 class Pin(msgspec.Struct, frozen=True):
-    """A pinned call as requested, with its number, and as columns; ``id`` is its session id."""
+    """A pinned call and its columns; ``id`` is its session id.
+
+    ``request`` has its number too, and what was chosen otherwise than drawn, so that it gives the
+    same call whatever other calls are pinned.
+    """
 
     id: int
     number: int
     request: dict[str, Any]
     day: DayColumns
     sequence: int  # how many were pinned before it
-    talks: list[tuple[int, int, int]]  # (operator's index, start, end in wall ms), not coaching
+    talks: list[Talk]
 
     @property
     def covered_ids(self) -> range:
@@ -89,8 +92,7 @@ class Pins:
         self._pins: dict[int, Pin] = {}
         self._covered: set[int] = set()  # ids of which the legs are another pin's
         self._reserved: set[int] = set()  # ids of those that are not built yet
-        # By operator's index, ascending: start, end, and the pin's id. No two overlap.
-        self._talks: dict[int, list[tuple[int, int, int]]] = {}
+        self._talks = OperatorTalks()
         self._frames: _PinFrames | None = None
         self.counters = PinCounters()
         self.revision = 0  # how often it was changed
@@ -98,7 +100,7 @@ class Pins:
     def copy(self) -> Pins:
         other = Pins(self._generated, self._first_day)
         other._pins, other._covered = dict(self._pins), set(self._covered)
-        other._talks = {operator: list(talks) for operator, talks in self._talks.items()}
+        other._talks = self._talks.copy()
         other.counters, other._frames = self.counters, self._frames
         return other
 
@@ -227,7 +229,8 @@ class Pins:
         if day_of(end_ms) >= DAYS:
             reason = f"the call ends at {ms_to_datetime(end_ms)}, after the last day, {LAST_DATE}"
             raise Contradiction("start", reason)
-        self._check_overlap(pin)
+        if any(self._talks.find_overlap(talk) for talk in pin.talks):
+            pin = self._choose_operators(pin, numbered)
         self._reserved.difference_update(numbered.covered_ids)
         self._insert(pin)
         self._mark_changed()
@@ -245,29 +248,39 @@ class Pins:
         session_id = int(ids.session_id(day.first_day, day.calls.row)[0])
         request = msgspec.to_builtins(resolved.call)
         # What was recorded, leg by leg, is not compared with other calls.
-        talks = [] if resolved.legs else _list_talks(day)
+        talks = [] if resolved.legs else list_talks(day)
         return Pin(session_id, number, request, day, sequence, talks)
 
-    def _check_overlap(self, pin: Pin) -> None:
-        for operator, begin, stop in pin.talks:
-            talks = self._talks.get(operator, [])
-            before = bisect_left(talks, (stop,))
-            if before and talks[before - 1][1] > begin:
-                number = self._generated.directory.operators[operator].number
-                other = talks[before - 1][2]
+    def _choose_operators(self, pin: Pin, numbered: NumberedPin) -> Pin:
+        """The pin with other operators where its request names none."""
+        resolved, directory = numbered.resolved, self._generated.directory
+        open_talks = [talk for talk in pin.talks if getattr(resolved.call, talk.field) is None]
+        for talk in pin.talks:
+            other = self._talks.find_overlap(talk)
+            if other and talk not in open_talks:
+                number = directory.operators[talk.operator].number
                 reason = f"{number} speaks in the pinned call {other} at that time"
-                raise Contradiction("operator", reason)
+                raise Contradiction(talk.field, reason)
+        candidates = self._generated.list_colleagues(pin.day.first_day, open_talks[0].operator)
+        free = [each for each in candidates if each not in resolved.named_operators]
+        chosen = self._talks.choose_operators(open_talks, free)
+        if chosen is None:
+            time = ms_to_datetime(open_talks[0].start).isoformat(" ", "seconds")
+            reason = f"all {len(free)} operators who could take it speak in pinned calls at {time}"
+            raise Contradiction("start", reason)
+        for talk, operator in zip(open_talks, chosen, strict=True):
+            if operator != talk.operator:
+                resolved.name_operator(talk.field, operator, directory)
+        return self._build_pin(resolved, pin.sequence)
 
     def _insert(self, pin: Pin) -> None:
         self._pins[pin.id] = pin
         self._covered.update(pin.covered_ids[1:])
-        for operator, start, end in pin.talks:
-            insort(self._talks.setdefault(operator, []), (start, end, pin.id))
+        self._talks.add(pin.id, pin.talks)
 
     def _discard(self, pin: Pin) -> None:
         self._covered.difference_update(pin.covered_ids[1:])
-        for operator, start, end in pin.talks:
-            self._talks[operator].remove((start, end, pin.id))
+        self._talks.remove(pin.id, pin.talks)
 
 
 class _PinFrames:
@@ -286,12 +299,3 @@ class _PinFrames:
     @cached_property
     def operator_legs(self) -> arm.LegsByOperator:
         return arm.LegsByOperator(arm.select_operator_legs(self._day))
-
-
-def _list_talks(day: DayColumns) -> list[tuple[int, int, int]]:
-    legs, midnight = day.legs, day_start(day.first_day)
-    talks = (legs.operator >= 0) & (legs.connect >= 0) & (legs.role != LegRole.COACH)
-    return [
-        (int(legs.operator[leg]), midnight + int(legs.connect[leg]), midnight + int(legs.end[leg]))
-        for leg in np.flatnonzero(talks)
-    ]
