@@ -7,7 +7,7 @@ import json
 import ssl
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 from xml.etree import ElementTree
 
@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from callmocks.config.options import ENV_PREFIX, resolve_settings
+from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.config.settings import ServeSettings
 from callmocks.contract.nesting import is_json_too_deep, is_xml_too_deep
 from callmocks.onec.namespaces import SOAP11, SOAP12
@@ -35,6 +36,7 @@ CDR = json.dumps(
 ).encode()
 GOOD = {"arm": ARM, "cdr": CDR, "onec": SOAP.encode(), "control": b'{"name": "other"}'}
 NAMES = tuple(PATHS)
+PROVIDERS = NAMES[:3]
 
 
 class RawConnection:
@@ -245,8 +247,9 @@ async def test_frames_are_bounded_in_length_and_depth() -> None:
             assert closed.value.rcvd.reason == "a message has at most 8192 bytes"
 
 
-async def test_so_many_connections_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
-    async with limited_server(max_connections=5) as there, AsyncExitStack() as stack:
+@pytest.mark.parametrize("tls", ["off", "auto"])
+async def test_so_many_connections_and_no_more(tls: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with limited_server(max_connections=5, tls=tls) as there, AsyncExitStack() as stack:
         inside = [await stack.enter_async_context(there.raw("cdr")) for _ in range(5)]
         for raw in inside:
             assert (await raw.request("cdr"))[0] == 200
@@ -257,17 +260,79 @@ async def test_so_many_connections_and_no_more(caplog: pytest.LogCaptureFixture)
                 assert (status, body) == (503, b"too many connections are open\n")
                 assert await raw.closed()
 
-        # The bound is the suite's, not a server's.
-        await asyncio.gather(*map(be_rejected, NAMES))
+        # The bound is that of all providers, not a server's.
+        await asyncio.gather(*map(be_rejected, PROVIDERS))
         assert (await inside[0].request("cdr"))[0] == 200  # those inside are served on
         ours = [r.levelname for r in caplog.records if r.name.startswith("callmocks")]
-        assert ours == ["WARNING"]  # logged once, not four times
+        assert ours == ["WARNING"]  # logged once, not three times
         assert "--max-connections" in caplog.text
+        async with there.raw("control") as raw:  # has places of its own
+            assert (await raw.request("control"))[0] == 201
         inside[0].writer.close()
-        await inside[0].writer.wait_closed()
+        with suppress(ConnectionError):  # the server does not wait for the end of TLS
+            await inside[0].writer.wait_closed()
         await asyncio.sleep(0.05)
         async with there.raw("onec") as raw:
             assert (await raw.request("onec"))[0] == 200
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_tls_handshakes_are_connections_with_a_time_limit(loop: str) -> None:
+    run = pytest.importorskip(loop, reason=f"{loop} is not installed").run
+
+    async def connect_silently(there: LimitedServer, stack: AsyncExitStack) -> RawConnection:
+        port = there.suite.get_port("arm")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        stack.callback(writer.close)
+        return RawConnection(reader, writer)
+
+    async def be_answered(there: LimitedServer) -> int:
+        async with there.raw("cdr") as raw:
+            return (await raw.request("cdr"))[0]
+
+    async def hold_places() -> None:
+        async with (
+            limited_server(max_connections=5, header_timeout=1, tls="auto") as there,
+            AsyncExitStack() as stack,
+        ):
+            silent = [await connect_silently(there, stack) for _ in range(40)]
+            # All but those that have a place, or wait for a 503, are closed at once.
+            await asyncio.gather(*(each.closed() for each in silent[21:]))
+            assert not any(each.reader.at_eof() for each in silent[:5])
+            for each in silent[:5]:
+                await each.closed()  # in time
+            assert await be_answered(there) == 200
+
+    async def leave_early() -> None:
+        async with limited_server(max_connections=5, header_timeout=0, tls="auto") as there:
+            async with AsyncExitStack() as stack:
+                for beginning in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\0\x01\0"):
+                    left = [await connect_silently(there, stack) for _ in range(5)]
+                    for each in left:
+                        each.writer.write(beginning)
+                        each.writer.write_eof()
+                        await each.closed()
+                    assert await be_answered(there) == 200
+                silent = [await connect_silently(there, stack) for _ in range(5)]
+                assert await be_answered(there) == 503
+                assert not any(each.reader.at_eof() for each in silent)
+            await asyncio.sleep(0.05)
+            assert await be_answered(there) == 200
+
+    run(hold_places())
+    run(leave_early())
+
+
+async def test_control_has_an_end_of_places_too(caplog: pytest.LogCaptureFixture) -> None:
+    limit = DEFAULT_LIMITS.control_connections
+    async with limited_server(max_connections=1) as there, AsyncExitStack() as stack:
+        inside = [await stack.enter_async_context(there.raw("control")) for _ in range(limit)]
+        assert (await inside[0].request("control"))[0] == 201
+        async with there.raw("control") as raw:
+            assert await raw.request("control") == (503, b"too many connections are open\n")
+        async with there.raw("cdr") as raw:
+            assert (await raw.request("cdr"))[0] == 200
+    assert f"{limit} connections to control are open" in caplog.text
 
 
 @pytest.mark.parametrize("headers", [(), ("Upgrade: websocket", "Connection: Upgrade")])

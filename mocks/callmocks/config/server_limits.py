@@ -17,8 +17,10 @@ class ServerLimits:
     header_lines: int = 128
     # Levels of JSON or XML. A provider's own limit may be lower.
     nesting: int = 250
-    # Of all servers together.
+    # Of all providers together.
     connections: int = 800
+    # Of control, which answers while clients of providers have all of theirs.
+    control_connections: int = 100
     # Requests of one server; websockets do not count.
     in_flight: int = 500
     # Of all answers above 1 MiB together, while they are made and sent.

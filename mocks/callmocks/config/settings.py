@@ -107,7 +107,7 @@ class ServeSettings:
     max_message: int = setting(LIMITS.message, _BYTES, "Longest message of a websocket, in bytes.")
     max_header: int = setting(LIMITS.header, _HEADER_BYTES, "Longest line of a request's head.")
     max_nesting: int = setting(LIMITS.nesting, _LEVELS, "Levels of JSON or XML in a request.")
-    max_connections: int = setting(LIMITS.connections, _COUNT, "Connections open at once.")
+    max_connections: int = setting(LIMITS.connections, _COUNT, "Connections to providers at once.")
     max_in_flight: int = setting(LIMITS.in_flight, _COUNT, "Requests at once, for each server.")
     max_sending: int = setting(
         LIMITS.sending, _SENDING_BYTES, "Bytes of large answers that are sent at once."

@@ -6,8 +6,9 @@
               connections,       in flight,
               header time        body time
 
-Connections are counted over all servers, requests in flight for each. A timer for each connection
-would cost too much: one task looks at all of them, and a request only writes down two times.
+Connections are counted over all providers, those of control apart, requests in flight for each
+server. A timer for each connection would cost too much: one task looks at all of them, and a
+request only writes down two times.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import ssl
 import traceback
 from contextlib import suppress
 from functools import partial
@@ -28,7 +28,6 @@ from aiohttp.typedefs import Handler
 from callmocks.config.server_limits import ServerLimits
 from callmocks.errors import ClientDisconnected
 from callmocks.provider.bodies import READ_CHUNKS, BodyReadError, UploadBudget
-from callmocks.provider.listeners import Listener
 from callmocks.provider.server import error_response, release_when_websocket
 from callmocks.server.descriptors import OUT_OF_DESCRIPTORS, fd_available
 from callmocks.server.exact_routes import BaseHandler, ExactRoutes
@@ -47,7 +46,7 @@ http_log.addFilter(lambda it: not (it.exc_info and isinstance(it.exc_info[1], _C
 _HOST: Final = re.compile(r"[!-~]*")
 _BAD_HOST_TEXT: Final = "the header Host holds what is in no name: use visible ASCII characters"
 # For a rejected client to read the answer.
-_REJECT_SECONDS: Final = 1.0
+REJECT_SECONDS: Final = 1.0
 # Clients that get an answer at the same time; further ones are aborted.
 _MAX_PENDING_REJECTS: Final = 16
 # Bodies of the largest size that may be coming in at the same time, or more shorter ones.
@@ -59,28 +58,29 @@ _OUT_OF_DESCRIPTORS_TEXT: Final = (
 )
 
 
+class ConnectionPool:
+    """Connections that are counted together."""
+
+    def __init__(self, limit: int, full: str) -> None:
+        self.limit = limit
+        # What is logged when the limit is reached.
+        self.full_text = f"{limit} {full} are open; more are refused until some close"
+        self.connections: set[GuardedProtocol] = set()
+
+
 class ConnectionLimiter:
     def __init__(self, limits: ServerLimits) -> None:
         self.limits = limits
         self.upload_budget = UploadBudget(_MAX_FULL_UPLOADS * limits.body)
         self.send_budget = SendBudget(limits.sending)
-        self._connections: set[GuardedProtocol] = set()
+        self.providers = ConnectionPool(limits.connections, "connections (--max-connections)")
+        self.control = ConnectionPool(limits.control_connections, "connections to control")
         self.unhandled: set[object] = set()
-        self._pending_rejects = 0
+        self._rejected: set[GuardedProtocol] = set()
         self._timeout_task: asyncio.Task[None] | None = None
         self._last_warning = -_WARN_INTERVAL
 
-    async def start_site(
-        self, runner: web.AppRunner, listener: Listener, ssl_context: ssl.SSLContext | None
-    ) -> None:
-        server = runner.server
-        assert server is not None
-        handler = cast("Any", server.request_handler)
-        server.request_handler = RequestLimiter(self, runner.app, handler).handle
-        for each in listener:
-            site = _LimitedSite(runner, each, ssl_context=ssl_context, backlog=1024)
-            site.limiter, site.app = self, runner.app
-            await site.start()
+    def start(self) -> None:
         if self._timeout_task is None:
             closing = self._close_slow_connections()
             self._timeout_task = asyncio.create_task(closing, name="callmocks header timeouts")
@@ -92,33 +92,38 @@ class ConnectionLimiter:
                 await self._timeout_task
             self._timeout_task = None
 
-    @property
-    def open_connections(self) -> int:
-        return len(self._connections)
-
     def acquire(self, connection: GuardedProtocol) -> bool:
-        if self.open_connections >= self.limits.connections:
-            text = "connections are open; more are refused until some close (--max-connections)"
-            self.warn_rate_limited(f"{self.open_connections} {text}")
-            return False
-        self._connections.add(connection)
+        pool = connection.pool
+        if connection not in pool.connections:  # with TLS it is since before the handshake
+            if len(pool.connections) >= pool.limit:
+                self.warn_rate_limited(pool.full_text)
+                return False
+            pool.connections.add(connection)
         return True
 
     def release(self, connection: GuardedProtocol) -> None:
-        self._connections.discard(connection)
+        connection.pool.connections.discard(connection)
+        self._rejected.discard(connection)
         self.unhandled.discard(connection)
 
-    def reject_connection(self, transport: asyncio.Transport) -> None:
+    def begin_reject(self, connection: GuardedProtocol) -> bool:
+        """False when too many clients are being sent 503 already."""
+        if connection not in self._rejected and len(self._rejected) >= _MAX_PENDING_REJECTS:
+            return False
+        self._rejected.add(connection)
+        return True
+
+    def reject_connection(self, connection: GuardedProtocol, transport: asyncio.Transport) -> None:
         """Send 503, or abort when too many clients are being sent it already."""
-        if self._pending_rejects >= _MAX_PENDING_REJECTS:
+        if not self.begin_reject(connection):
             transport.abort()
             return
-        self._pending_rejects += 1
         transport.write(_plain_response(503, "too many connections are open", "Retry-After: 1\r\n"))
-        asyncio.get_running_loop().call_later(_REJECT_SECONDS, self._finish_reject, transport)
+        loop = asyncio.get_running_loop()
+        loop.call_later(REJECT_SECONDS, self._finish_reject, connection, transport)
 
-    def _finish_reject(self, transport: asyncio.Transport) -> None:
-        self._pending_rejects -= 1
+    def _finish_reject(self, connection: GuardedProtocol, transport: asyncio.Transport) -> None:
+        self._rejected.discard(connection)
         transport.close()
 
     async def _close_slow_connections(self) -> None:
@@ -128,7 +133,8 @@ class ConnectionLimiter:
             await asyncio.sleep(min(1.0, timeout / 4) if timeout else 1.0)
             if not fd_available():
                 self.warn_rate_limited(_OUT_OF_DESCRIPTORS_TEXT)
-            for connection in list(self._connections) if timeout else ():
+            found = [*self.providers.connections, *self.control.connections] if timeout else ()
+            for connection in found:
                 connection.check_header_time(loop.time(), timeout)
 
     def warn_rate_limited(self, text: str) -> None:
@@ -210,7 +216,7 @@ class RequestLimiter:
                 await response.prepare(request)
                 await response.write_eof()
             loop = asyncio.get_running_loop()
-            deadline = loop.time() + _REJECT_SECONDS
+            deadline = loop.time() + REJECT_SECONDS
             while not transport.is_closing() and loop.time() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         request.protocol.force_close()
@@ -230,11 +236,14 @@ class GuardedProtocol(HttpProtocol):
         "_received_data",
         "header_started_at",
         "in_flight",
+        "pool",
     )
 
-    def __init__(self, limiter: ConnectionLimiter, server: Any, app: web.Application) -> None:
+    def __init__(
+        self, limiter: ConnectionLimiter, pool: ConnectionPool, server: Any, app: web.Application
+    ) -> None:
         super().__init__(server, app)
-        self._limiter = limiter
+        self._limiter, self.pool = limiter, pool
         self._received_data = self._discarding = False
         self.header_started_at = 0.0
         self._header_began = True
@@ -243,7 +252,7 @@ class GuardedProtocol(HttpProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not self._limiter.acquire(self):
             self._discarding = True
-            self._limiter.reject_connection(cast("asyncio.Transport", transport))
+            self._limiter.reject_connection(self, cast("asyncio.Transport", transport))
             return
         self.header_started_at = self._loop.time()
         super().connection_made(transport)
@@ -315,22 +324,6 @@ class GuardedProtocol(HttpProtocol):
             text = "the head of the request did not come to its end in time"
             self.transport.write(_plain_response(408, text))
         self.transport.close()
-
-
-class _LimitedSite(web.SockSite):
-    limiter: ConnectionLimiter
-    app: web.Application
-
-    async def start(self) -> None:
-        await web.BaseSite.start(self)
-        server = self._runner.server
-        assert server is not None
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: GuardedProtocol(self.limiter, server, self.app),
-            sock=self._sock,
-            ssl=self._ssl_context,
-            backlog=self._backlog,
-        )
 
 
 @web.middleware

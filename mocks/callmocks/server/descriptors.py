@@ -3,6 +3,7 @@
 import errno
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,26 +15,29 @@ _RESERVED: Final = 48
 OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE)
 
 
-def max_connections_for_rlimit(limits: ServerLimits) -> int:
+def fit_connections(limits: ServerLimits) -> ServerLimits:
     """Raises the soft limit as far as it may be; ``SettingsError`` when not even one fits."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
-        return limits.connections
+        return limits
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = limits.connections + _count_open_files() + _RESERVED
+    wanted = limits.connections + limits.control_connections
+    needed = wanted + _count_open_files() + _RESERVED
     if soft == resource.RLIM_INFINITY or soft >= needed:
-        return limits.connections
+        return limits
     raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     if raised > soft:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
             soft = raised
-    fitting = limits.connections - (needed - soft)
-    if fitting < 1:
+    fitting = wanted - (needed - soft)
+    if fitting < 2:
         text = f"this process may open only {soft} files (ulimit -n), too few for connections"
         raise SettingsError(f"--max-connections: {text}")
-    return min(fitting, limits.connections)
+    control = min(limits.control_connections, fitting // 2)
+    connections = min(limits.connections, fitting - control)
+    return replace(limits, connections=connections, control_connections=control)
 
 
 def fd_available() -> bool:

@@ -169,18 +169,19 @@ class MockServer:
 
     def _open_limiter(self) -> None:
         from callmocks.server.connections import ConnectionLimiter
-        from callmocks.server.descriptors import max_connections_for_rlimit
+        from callmocks.server.descriptors import fit_connections
 
         limits = self.settings.server_limits
-        connections = max_connections_for_rlimit(limits)
-        if connections < limits.connections:
+        fitting = fit_connections(limits)
+        if fitting != limits:
             _log.warning(
                 "callmocks: warning: this process may open few files (ulimit -n), so that at most "
-                "%d connections are taken at the same time, not %d",
-                connections,
+                "%d connections to providers are taken at the same time, not %d, and %d to control",
+                fitting.connections,
                 limits.connections,
+                fitting.control_connections,
             )
-        self._limiter = ConnectionLimiter(replace(limits, connections=connections))
+        self._limiter = ConnectionLimiter(fitting)
 
     def _make_apps(self) -> dict[str, web.Application]:
         from callmocks.server.providers import PROVIDERS
@@ -258,6 +259,7 @@ class MockServer:
         from callmocks.provider.bodies import SERVER_LIMITS, UPLOAD_BUDGET
         from callmocks.provider.server import PUBLIC_URL, SEND_BUDGET, UNHANDLED
         from callmocks.server.connections import http_log, rerun_when_overtaken
+        from callmocks.server.sites import start_sites
 
         limiter = self._limiter
         assert limiter is not None
@@ -281,7 +283,8 @@ class MockServer:
         self._runners.append(runner)
         await runner.setup()
         ssl_context = self._identity.ssl_context if self._identity else None
-        await limiter.start_site(runner, self._listeners[name], ssl_context)
+        pool = limiter.control if name == "control" else limiter.providers
+        await start_sites(limiter, pool, runner, self._listeners[name], ssl_context)
 
     def _format_url(self, name: str) -> str:
         settings, port = self.settings, self.get_port(name)
