@@ -124,7 +124,7 @@ async def test_a_stale_request_changes_nothing(link: RedisConnection) -> None:
     current = shared.for_request()
     stale = shared.for_request()
     assert await current.add("n", 1) == 1
-    assert await store.commit_changes(version, version.make_next(), {"a/x": b"1"})
+    assert await store.commit_changes(version, version.make_next("w"), {"a/x": b"1"})
     assert await current.add("n", 1) == 2, "it was current when it began"
     for operation in operations_of_a_request(stale):
         with pytest.raises(StaleTenantsError):

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from callmocks.replication.connection import RedisConnection
-from callmocks.replication.store import DocumentChanges, DocumentStore, StoreVersion
+from callmocks.replication.store import DocumentChanges, DocumentStore, StoreVersion, make_stamp
+from callmocks.replication.version_vector import VersionVector
 from tests.replicas.conftest import RedisServer
 
 
@@ -29,7 +30,7 @@ async def commit_document(
     store: DocumentStore, base: StoreVersion, key: str, document: bytes | None = b"1"
 ) -> StoreVersion:
     written = {} if document is None else {key: document}
-    following = base.make_next()
+    following = base.make_next(make_stamp())
     deleted = [] if document is not None else [key]
     assert await store.commit_changes(base, following, written, deleted)
     return following
@@ -46,12 +47,12 @@ async def test_a_writer_must_have_the_latest_version(store: DocumentStore) -> No
     assert (second.id, second.number) == ("s", 2)
     twin = second._replace(stamp="another")
     for base in (FIRST, twin, StoreVersion("t", 2, second.stamp)):
-        assert not await store.commit_changes(base, base.make_next(), {"a/z": b"1"})
+        assert not await store.commit_changes(base, base.make_next("w"), {"a/z": b"1"})
         assert not await store.is_current(base)
     assert await store.is_current(second)
     found = await read_changes(store, FIRST)
     assert (found.is_complete, found.written, found.deleted) == (False, {"a/y": b"1"}, [])
-    assert found.stamps == {2: second.stamp}
+    assert found.vector == VersionVector({"one": 1, second.stamp: 2})
 
 
 async def test_a_reader_gets_what_was_written_and_deleted_since_or_everything(
@@ -69,7 +70,8 @@ async def test_a_reader_gets_what_was_written_and_deleted_since_or_everything(
         found = await read_changes(store, stranger)
         assert (found.is_complete, found.includes_since) == (True, False)
         assert (found.written, found.version) == ({"a/x": b"again"}, last)
-        assert found.stamps == {each.number: each.stamp for each in (FIRST, second, third, last)}
+        written = {each.stamp: each.number for each in (FIRST, second, third, last)}
+        assert found.vector == VersionVector(written)
 
 
 async def test_deletions_of_long_ago_are_forgotten_and_then_everything_is_read(
@@ -77,7 +79,7 @@ async def test_deletions_of_long_ago_are_forgotten_and_then_everything_is_read(
 ) -> None:
     many = {f"a/{n}": b"1" for n in range(10_001)}
     await store.create_store(FIRST, many)
-    second = FIRST.make_next()
+    second = FIRST.make_next("w")
     assert await store.commit_changes(FIRST, second, {}, many)
     assert (await read_changes(store, FIRST)).is_complete
     later = await commit_document(store, second, "a/new")
@@ -91,17 +93,18 @@ async def test_a_store_is_replaced_by_one_that_knows_its_version_alone(
     await store.create_store(FIRST, {"a/x": b"1"})
     later = StoreVersion("later", 8, "eight")
     assert not await store.create_store(later, {"a/x": b"8"}, FIRST._replace(stamp="x"))
-    stamps = {6: "six", 7: "seven"}
-    assert await store.create_store(later, {"a/x": b"8"}, FIRST, stamps, "it was lost")
+    vector = VersionVector({"six": 6, "seven": 7})
+    assert await store.create_store(later, {"a/x": b"8"}, FIRST, vector, "it was lost")
     assert not await store.create_store(FIRST, {}, FIRST)
-    for known in (StoreVersion("s", 6, "six"), StoreVersion("t", 7, "seven")):
+    for known in (StoreVersion("s", 5, "six"), StoreVersion("t", 7, "seven")):
         found = await read_changes(store, known)
         assert (found.includes_since, found.is_complete) == (True, True)
         assert (found.first, found.note, found.written) == (8, "it was lost", {"a/x": b"8"})
-    assert not (await read_changes(store, StoreVersion("t", 7, "x"))).includes_since
+    for unknown in (StoreVersion("t", 7, "x"), StoreVersion("t", 8, "seven")):
+        assert not (await read_changes(store, unknown)).includes_since
 
 
-@pytest.mark.parametrize("key", ["documents", "changed", "gone"])
+@pytest.mark.parametrize("key", ["changed", "gone", "writers"])
 async def test_a_store_that_lost_a_key_is_not_whole_and_takes_no_changes(
     store: DocumentStore, redis: RedisServer, key: str
 ) -> None:
@@ -111,8 +114,9 @@ async def test_a_store_that_lost_a_key_is_not_whole_and_takes_no_changes(
     with redis.client(store.database) as client:
         assert client.delete(f"callmocks:{key}") == 1
     assert not (await store.record_heartbeat("one")).is_whole
-    assert not (await read_changes(store, last)).is_whole
-    assert not await store.commit_changes(last, last.make_next(), {"a/z": b"1"})
+    found = await read_changes(store, last)
+    assert (found.is_whole, found.is_complete, found.written) == (False, True, {"a/x": b"1"})
+    assert not await store.commit_changes(last, last.make_next("w"), {"a/z": b"1"})
     assert await store.create_store(StoreVersion("t", 3, "x"), {"a/x": b"1"}, last)
     assert (await store.record_heartbeat("one")).is_whole
 

@@ -2,17 +2,16 @@
 
 ::
 
-    the store's last change is one that memory had ──▶ restore it from memory, under a new id
+    the store's last change is one that memory has ──▶ restore it from memory, under a new id
     others restored it from less, and wrote nothing ─▶ the same
     others went on without what memory has ──────────▶ follow, and put back the tenants they lack
+    keys are missing, nobody who had them is left ───▶ rebuild it from the documents that it has
 
-Memory knows the stamps of the changes it has been at; where they and the store's agree last, their
-ways part.
+Memory and store know which changes they are made of (``version_vector.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -21,35 +20,42 @@ from callmocks.errors import CallmocksError
 from callmocks.replication.document_cache import DocumentCache
 from callmocks.replication.documents import SPEC_KEY, TenantSpec
 from callmocks.replication.store import DocumentChanges, Documents, StoreVersion
+from callmocks.replication.version_vector import VersionVector
 from callmocks.tenants.registry import Registry
 
-MAX_STAMPS = 1000  # that a replica remembers
+
+class _CreatedTenant(msgspec.Struct):
+    created_at_version: int
 
 
 class Divergence(NamedTuple):
-    """``fork``: number of the last change that memory and store have in common."""
-
     own: StoreVersion
+    first: int  # number that the store began with which memory follows
+    vector: VersionVector  # of memory
     store: DocumentChanges | None
-    fork: int
 
-    @classmethod
-    def find(
-        cls, own: StoreVersion, remembered: Mapping[int, str], store: DocumentChanges | None
-    ) -> Divergence:
-        """``remembered``: stamps of the changes that memory has been at."""
-        if store is None or store.includes_since:
-            return cls(own, store, 0 if store is None else own.number)
-        common = (n for n, stamp in remembered.items() if store.stamps.get(n) == stamp)
-        return cls(own, store, max(common, default=0))
+    @property
+    def fork(self) -> int:
+        """Number of the last change that memory and store have in common."""
+        return 0 if self.store is None else self.vector.find_last_common(self.store.vector)
 
     @property
     def can_restore(self) -> bool:
         """Whether nothing was written to the store that memory does not have."""
         if self.store is None:
             return True
-        number, first = self.store.version.number, self.store.first
-        return self.fork == number or (number == first and self.fork == first - 1)
+        _, number, stamp = self.store.version
+        if self.vector.includes(number, stamp):
+            return True
+        is_new = number == self.store.first  # or its version was lost: both are 0
+        return is_new and self.vector.includes_all(self.store.vector, but=stamp)
+
+    @property
+    def loses_nothing(self) -> bool:
+        """Whether all that the store lacks is that this replica restored it, from less."""
+        if self.store is None or self.own.number != self.first:
+            return False
+        return self.store.vector.includes_all(self.vector, but=self.own.stamp)
 
     @property
     def next_number(self) -> int:
@@ -57,7 +63,7 @@ class Divergence(NamedTuple):
         return max(self.own.number, 0 if self.store is None else self.store.version.number) + 1
 
     def describe(self) -> str:
-        if self.store is None:
+        if self.store is None or not self.store.vector.writers:
             return "Redis had lost everything"
         if self.fork == self.own.number:
             return "Redis had lost some of its keys"
@@ -91,3 +97,22 @@ def prepare_lost_tenant(registry: Registry, parts: Documents, number: int) -> Do
         return str(error)
     spec = msgspec.structs.replace(spec, created_at_version=number)
     return parts | {SPEC_KEY: msgspec.json.encode(spec)}
+
+
+def has_tenants(found: Documents) -> bool:
+    return any(key.partition("/")[2] == SPEC_KEY for key in found)
+
+
+def drop_incomplete_tenants(found: Documents) -> tuple[Documents, list[str]]:
+    """Documents of tenants whose settings are there, and the names of the others."""
+    names = {key.partition("/")[0] for key in found}
+    incomplete = {name for name in names if f"{name}/{SPEC_KEY}" not in found}
+    kept = {key: each for key, each in found.items() if key.partition("/")[0] not in incomplete}
+    return kept, sorted(incomplete)
+
+
+def find_last_creation(found: Documents) -> int:
+    """Number of the last change that created one of these tenants."""
+    specs = (each for key, each in found.items() if key.partition("/")[2] == SPEC_KEY)
+    created = (msgspec.json.decode(spec, type=_CreatedTenant) for spec in specs)
+    return max((each.created_at_version for each in created), default=0)

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -38,15 +38,11 @@ from callmocks.replication.store import (
     StoreVersion,
     make_stamp,
 )
-from callmocks.replication.transaction import (
-    Transaction,
-    create_transaction,
-)
+from callmocks.replication.transaction import Transaction, create_transaction
+from callmocks.replication.version_vector import VersionVector
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
-from callmocks.tenants.tenant_store import (
-    ReplicationStatus,
-)
+from callmocks.tenants.tenant_store import ReplicationStatus
 from callmocks.tenants.worker import run_if_long
 
 if TYPE_CHECKING:
@@ -70,8 +66,9 @@ class Replica(ReplicatedStore):
         host, number = socket.gethostname().partition(".")[0] or "replica", os.getpid()
         self.replica_name = f"{host}-{number}-{derive_key(host, number, unix_time()).hex()[:4]}"
         self._version = StoreVersion()
-        self._stamps: dict[int, str] = {}  # of the latest versions that memory has been at
-        self._note = ""  # why the store was created that memory follows
+        self._vector = VersionVector()  # of the changes that memory is made of
+        self._writer = make_stamp()  # of its next changes, which follow from those before them
+        self._first, self._note = 0, ""  # of the store that memory follows: see DocumentChanges
         self._last_loss = ""
         self._lost_tenants: dict[str, Documents] = {}  # that are to be put back
         self._run_id = ""
@@ -92,9 +89,7 @@ class Replica(ReplicatedStore):
     @version.setter
     def version(self, version: StoreVersion) -> None:
         self._version = version
-        self._stamps[version.number] = version.stamp
-        if len(self._stamps) > 2 * recovery.MAX_STAMPS:
-            self._stamps = dict(sorted(self._stamps.items())[-recovery.MAX_STAMPS :])
+        self._vector = self._vector.add(version.number, version.stamp)
 
     @property
     def replication_status(self) -> ReplicationStatus:
@@ -163,8 +158,7 @@ class Replica(ReplicatedStore):
         try:
             await transaction.write_new_state()
             changed = transaction.written, transaction.deleted, transaction.state_keys_to_delete
-            following = self.version.make_next()
-            done = await self._store.commit_changes(self.version, following, *changed)
+            done = await self._write_version(*changed)
         except StateError as error:
             transaction.rollback()
             raise StateError(f"{error}; it may have been changed all the same") from None
@@ -174,10 +168,24 @@ class Replica(ReplicatedStore):
         if not done:
             await transaction.cancel()
             return False
-        self.version = following
         self._cache.store_documents(transaction.tenant, transaction.documents)
         transaction.apply()
         return True
+
+    async def _write_version(
+        self, written: Documents, deleted: Iterable[str] = (), state_keys: Iterable[str] = ()
+    ) -> bool:
+        """False when other replicas were faster; else memory is to be brought to it at once."""
+        base, following = self.version, self.version.make_next(self._writer)
+        try:
+            done = await self._store.commit_changes(base, following, written, deleted, state_keys)
+        except BaseException:
+            # It may have been made: the next one of its number must not pass for it.
+            self._writer = make_stamp()
+            raise
+        if done:
+            self.version = following
+        return done
 
     # following others
 
@@ -212,20 +220,29 @@ class Replica(ReplicatedStore):
     def _follow(self, changes: DocumentChanges) -> None:
         if changes.note not in ("", self._note):
             self._report_loss(changes.note)
-        self._note = changes.note
-        self._stamps = (self._stamps if changes.includes_since else {}) | changes.stamps
+        self._first, self._note = changes.first, changes.note
         if changes.version != self.version or changes.is_complete:
             self._cache.apply_changes(changes)
             self.version = changes.version
+        self._vector = changes.vector
 
     async def _recover(self, changes: DocumentChanges | None) -> bool:
         """The store lacks what this replica has. False when another one was faster."""
-        divergence = Divergence.find(self.version, self._stamps, changes)
-        if divergence.can_restore or (changes is not None and self._waited_for_others(changes)):
+        divergence = Divergence(self.version, self._first, self._vector, changes)
+        if divergence.can_restore:
             return await self._restore_store(divergence)
         assert changes is not None
         if not changes.is_whole:
-            raise StateError("another replica restores the shared state")
+            if not self._waited_for_others():
+                raise StateError("another replica restores the shared state")
+            if not recovery.has_tenants(changes.written):
+                return await self._restore_store(divergence)
+            await self._rebuild_store(changes)
+            return False
+        self._writer = make_stamp()
+        if divergence.loses_nothing:
+            self._follow(changes)
+            return True
         lost = recovery.find_lost_tenants(self._cache, divergence, changes.written)
         self._lost_tenants |= lost
         self._follow(changes)
@@ -235,10 +252,8 @@ class Replica(ReplicatedStore):
         )
         return True
 
-    def _waited_for_others(self, changes: DocumentChanges) -> bool:
+    def _waited_for_others(self) -> bool:
         """Whether nobody restored a store of which keys were deleted, in the time they have."""
-        if changes.is_whole:
-            return False
         now = read_stopwatch()
         self._damaged_since = self._damaged_since or now
         return now - self._damaged_since > ALIVE_SECONDS
@@ -248,11 +263,26 @@ class Replica(ReplicatedStore):
         version = StoreVersion(make_stamp(), divergence.next_number, make_stamp())
         note = f"{divergence.describe()}; {self.replica_name} restored it as {version.number}"
         present = self._cache.all_documents()
-        if not await self._store.create_store(version, present, replaced, self._stamps, note):
+        if not await self._store.create_store(version, present, replaced, self._vector, note):
             return False
-        self.version, self._note = version, note
+        self.version, self._first, self._note = version, version.number, note
         self._report_loss(note)
         return True
+
+    async def _rebuild_store(self, found: DocumentChanges) -> None:
+        """From the documents that it has: no replica that is alive has all of them."""
+        kept, incomplete = recovery.drop_incomplete_tenants(found.written)
+        number = max(found.version.number, recovery.find_last_creation(kept))
+        vector = found.vector._replace(forgotten=max(found.vector.forgotten, number))
+        version = StoreVersion(make_stamp(), number + 1, make_stamp())
+        note = (
+            f"Redis had lost some of its keys; {self.replica_name} rebuilt it as {version.number} "
+            f"from the {len(kept)} documents that were there"
+        )
+        if incomplete:
+            note += f", without the tenants {', '.join(incomplete)}, whose settings were not"
+        if await self._store.create_store(version, kept, found.version, vector, note):
+            self._report_loss(note)
 
     async def _put_back_lost_tenants(self) -> None:
         while self._lost_tenants:
@@ -260,16 +290,15 @@ class Replica(ReplicatedStore):
             if self.registry.get(name) is not None:  # by another replica that had it
                 del self._lost_tenants[name]
                 continue
-            following = self.version.make_next()
-            found = recovery.prepare_lost_tenant(self.registry, parts, following.number)
+            number = self.version.number + 1
+            found = recovery.prepare_lost_tenant(self.registry, parts, number)
             if isinstance(found, str):
                 self._report_loss(f"tenant {name} cannot be put back: {found}")
             else:
                 written = {f"{name}/{part}": document for part, document in found.items()}
-                if not await self._store.commit_changes(self.version, following, written):
+                if not await self._write_version(written):
                     return  # the heartbeat notices that others were faster, and comes back
                 self._cache.apply_written(written)
-                self.version = following
             del self._lost_tenants[name]
 
     def _report_loss(self, text: str) -> None:
@@ -317,11 +346,11 @@ class Replica(ReplicatedStore):
                 histories.clear()
                 if self._cache.problem:
                     raise self._settings_error(self._cache.problem)
-                self._stamps = changes.stamps
-                self.version = changes.version
-                self._note = self._last_loss = changes.note
+                self.version, self._first = changes.version, changes.first
+                self._vector, self._note = changes.vector, changes.note
+                self._last_loss = changes.note
                 return
-            replaced, note = NO_STORE, ""
+            note = ""
             if changes is not None:  # keys are missing: a replica that has them puts them back
                 if (
                     attempt < _RESTORE_ATTEMPTS
@@ -329,15 +358,18 @@ class Replica(ReplicatedStore):
                 ):
                     await asyncio.sleep(HEARTBEAT_SECONDS)
                     continue
-                replaced = changes.version
-                note = "Redis had lost some of its keys, and no replica had them"
-                log.warning("callmocks: %s", note)
+                if recovery.has_tenants(changes.written):
+                    await self._rebuild_store(changes)
+                    continue
+                note = "Redis had lost its documents, and no replica had them"
+                self._report_loss(note)
+            replaced = NO_STORE if changes is None else changes.version
             number = replaced.number + 1
             first = create_transaction(self.registry, spec, number, fill)
             version = StoreVersion(make_stamp(), number, make_stamp())
             await first.write_new_state()
-            if await self._store.create_store(version, first.written, replaced, {}, note):
-                self.version, self._note, self._last_loss = version, note, note
+            if await self._store.create_store(version, first.written, replaced, note=note):
+                self.version, self._first, self._note = version, number, note
                 self._cache.store_documents(first.tenant, first.documents)
                 first.apply()
                 return

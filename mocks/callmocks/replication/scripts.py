@@ -3,15 +3,16 @@
 # A tenant's values are the fields of one hash (state.py): v: a value, c: a counter, l: a set.
 # The documents (store.py) are in five keys:
 #
-#     store       hash: version (id, number and stamp), floor, first, note, size;
-#                 stamp:N of the last changes, which tells changes of one number apart
-#     documents   hash: documents by key
+#     documents   hash: documents by key, which has a slash; beside them version (id, number and
+#                 stamp), floor, first, note, forgotten, size
 #     changed     sorted set: keys of documents by the number of the version that wrote them
 #     gone        the same for deleted documents; floor is the last number that was removed
-#     (size counts these three: one that was deleted by others shows)
+#     writers     sorted set: stamps of writers by the number of their last change; forgotten is
+#                 the last number that was removed
+#     (size counts these four: one that was deleted by others shows)
 #     replicas    sorted set: names of replicas by the second of their last heartbeat
 
-# KEYS: store, hash of the tenant
+# KEYS: documents, hash of the tenant
 # ARGV: base version ('' for any), operation, seconds to live, arguments of the operation
 # Nothing when the store is not at the base version, else one result.
 STATE = """
@@ -75,22 +76,34 @@ return {operations[ARGV[2]]()}
 _SHARED = """
 local function write_documents(number, first, count)
   for i = first, first + 2 * count - 1, 2 do
-    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
-    redis.call('ZADD', KEYS[3], number, ARGV[i])
-    redis.call('ZREM', KEYS[4], ARGV[i])
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+    redis.call('ZADD', KEYS[2], number, ARGV[i])
+    redis.call('ZREM', KEYS[3], ARGV[i])
   end
 end
 local function measure()
-  local gone = redis.call('ZCARD', KEYS[4])
-  return redis.call('HLEN', KEYS[2]) .. ' ' .. redis.call('ZCARD', KEYS[3]) .. ' ' .. gone
+  local size = redis.call('HLEN', KEYS[1])
+  for i = 2, 4 do size = size .. ' ' .. redis.call('ZCARD', KEYS[i]) end
+  return size
 end
 local function is_whole()
   return redis.call('HGET', KEYS[1], 'size') == measure()
 end
-local function set_version(text)
+-- of a sorted set with more members, the earlier half; field keeps the last number of these
+local function remove_earlier(key, field, limit)
+  local count = redis.call('ZCARD', key)
+  if count <= tonumber(limit) then return end
+  local index = count - math.floor(limit / 2) - 1
+  local last = redis.call('ZRANGE', key, index, index, 'WITHSCORES')[2]
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', last)
+  redis.call('HSET', KEYS[1], field, last)
+end
+local function set_version(text, max_writers)
   local number, stamp = string.match(text, ' (%d+) (%S+)$')
-  redis.call('HSET', KEYS[1], 'version', text, 'stamp:' .. number, stamp, 'size', measure())
-  redis.call('HDEL', KEYS[1], 'stamp:' .. (number - 10000))
+  redis.call('ZADD', KEYS[4], number, stamp)
+  remove_earlier(KEYS[4], 'forgotten', max_writers)
+  redis.call('HSET', KEYS[1], 'version', text)
+  redis.call('HSET', KEYS[1], 'size', measure())
 end
 local function keep(seconds)
   for i = 1, 5 do redis.call('EXPIRE', KEYS[i], seconds) end
@@ -98,75 +111,75 @@ end
 """
 
 # ARGV: id, number and stamp of the caller's version
-# Nothing when there is no store, else whether all documents follow, whether the store includes the
-# caller's version, whether it is whole, version, first, note, keys and documents in turn, keys that
-# are gone, numbers and stamps in turn of the latest changes that the caller does not have.
+# Nothing when there is no key, else whether all documents follow, whether the store includes the
+# caller's version, whether it is whole; version ('' when that was lost), first, note, forgotten,
+# keys and documents in turn, keys that are gone, stamps and numbers of writers in turn.
 READ_CHANGES = """
-local fields = redis.call('HMGET', KEYS[1], 'version', 'floor', 'first', 'note')
-local version, floor, first, note = unpack(fields)
-if not version then return {} end
-local id, number = string.match(version, '^(%S+) (%d+)')
+if redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3], KEYS[4]) == 0 then return {} end
+local fields = redis.call('HMGET', KEYS[1], 'version', 'floor', 'first', 'note', 'forgotten')
+local version, floor, first, note, forgotten = unpack(fields)
 local since, whole = tonumber(ARGV[2]), is_whole()
-local stamp = redis.call('HGET', KEYS[1], 'stamp:' .. ARGV[2])
-local forgotten = id == ARGV[1] and since <= number - 10000
-local included = forgotten or stamp == ARGV[3]
+local last = redis.call('ZSCORE', KEYS[4], ARGV[3]) or forgotten
+local included = ARGV[3] ~= '' and (tonumber(last) or 0) >= since
+local id = string.match(version or '', '^%S*')
 local all = not included or not whole or id ~= ARGV[1] or since < tonumber(floor)
-local from = all and '-inf' or '(' .. ARGV[2]
-local written = {}
-for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], from, '+inf')) do
-  written[#written + 1] = key
-  written[#written + 1] = redis.call('HGET', KEYS[2], key)
+local written, gone = {}, {}
+if all then
+  local found = redis.call('HGETALL', KEYS[1])
+  for i = 1, #found, 2 do
+    if string.find(found[i], '/', 1, true) then
+      written[#written + 1] = found[i]
+      written[#written + 1] = found[i + 1]
+    end
+  end
+else
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. since, '+inf')) do
+    written[#written + 1] = key
+    written[#written + 1] = redis.call('HGET', KEYS[1], key)
+  end
+  gone = redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. since, '+inf')
 end
-local gone = all and {} or redis.call('ZRANGEBYSCORE', KEYS[4], from, '+inf')
-local stamps = {}
-for n = math.max(included and since + 1 or 1, number - 999), number do
-  stamps[#stamps + 1] = n
-  stamps[#stamps + 1] = redis.call('HGET', KEYS[1], 'stamp:' .. n) or ''
-end
+local writers = redis.call('ZRANGE', KEYS[4], 0, -1, 'WITHSCORES')
 local flags = {all and 1 or 0, included and 1 or 0, whole and 1 or 0}
-return {flags, version, tonumber(first) or 0, note or '', written, gone, stamps}
+first, forgotten = tonumber(first) or 0, tonumber(forgotten) or 0
+return {flags, version or '', first, note or '', forgotten, written, gone, writers}
 """
 
 # KEYS: also keys of state to delete
-# ARGV: base version, new version, its number, seconds to live, channel, number of documents,
-# keys and documents in turn, keys to delete
+# ARGV: base version, new version, its number, seconds to live, channel, most writers, number of
+# documents, keys and documents in turn, keys to delete
 # Nothing when the store is not at the base version or not whole, else 1.
 COMMIT = """
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] or not is_whole() then return false end
-local number, count = ARGV[3], tonumber(ARGV[6])
-write_documents(number, 7, count)
-for i = 7 + 2 * count, #ARGV do
-  if redis.call('HDEL', KEYS[2], ARGV[i]) == 1 then
-    redis.call('ZREM', KEYS[3], ARGV[i])
-    redis.call('ZADD', KEYS[4], number, ARGV[i])
+local number, count = ARGV[3], tonumber(ARGV[7])
+write_documents(number, 8, count)
+for i = 8 + 2 * count, #ARGV do
+  if redis.call('HDEL', KEYS[1], ARGV[i]) == 1 then
+    redis.call('ZREM', KEYS[2], ARGV[i])
+    redis.call('ZADD', KEYS[3], number, ARGV[i])
   end
 end
 for i = 6, #KEYS do redis.call('UNLINK', KEYS[i]) end
-if redis.call('ZCARD', KEYS[4]) > 10000 then
-  local last = redis.call('ZRANGE', KEYS[4], 4999, 4999, 'WITHSCORES')
-  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', last[2])
-  redis.call('HSET', KEYS[1], 'floor', last[2])
-end
-set_version(ARGV[2])
+remove_earlier(KEYS[3], 'floor', 10000)
+set_version(ARGV[2], ARGV[6])
 keep(ARGV[4])
 redis.call('PUBLISH', ARGV[5], ARGV[2])
 return 1
 """
 
 # ARGV: the version that is replaced ('' for none), new version, its number, note, seconds to live,
-# channel, number of stamps, numbers and stamps in turn, number of documents, keys and documents in
-# turn
+# channel, most writers, forgotten, number of writers, stamps and numbers in turn, number of
+# documents, keys and documents in turn
 # Nothing when the store is not at that version, else 1.
 CREATE_STORE = """
 if (redis.call('HGET', KEYS[1], 'version') or '') ~= ARGV[1] then return false end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
-local number, stamps = ARGV[3], tonumber(ARGV[7])
-for i = 8, 7 + 2 * stamps, 2 do
-  redis.call('HSET', KEYS[1], 'stamp:' .. ARGV[i], ARGV[i + 1])
-end
+local number, writers = ARGV[3], tonumber(ARGV[9])
+for i = 10, 9 + 2 * writers, 2 do redis.call('ZADD', KEYS[4], ARGV[i + 1], ARGV[i]) end
 redis.call('HSET', KEYS[1], 'floor', number, 'first', number, 'note', ARGV[4])
-write_documents(number, 9 + 2 * stamps, tonumber(ARGV[8 + 2 * stamps]))
-set_version(ARGV[2])
+redis.call('HSET', KEYS[1], 'version', '', 'size', '', 'forgotten', ARGV[8])
+write_documents(number, 11 + 2 * writers, tonumber(ARGV[10 + 2 * writers]))
+set_version(ARGV[2], ARGV[7])
 keep(ARGV[5])
 redis.call('PUBLISH', ARGV[6], ARGV[2])
 return 1

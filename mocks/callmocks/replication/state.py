@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from callmocks.replication.connection import RedisConnection
     from callmocks.replication.store import StoreVersion
 
-STORE_KEY = "callmocks:store"
+STORE_KEY = "callmocks:documents"
 TTL_SECONDS = 86_400  # how long Redis keeps anything after the last replica has gone
 
 

@@ -7,11 +7,12 @@ there is a later one. A reader names the version he has and gets what was writte
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from callmocks.history.generator import make_random_key
+from callmocks.replication import version_vector
 from callmocks.replication.state import STORE_KEY, TTL_SECONDS
+from callmocks.replication.version_vector import VersionVector
 
 if TYPE_CHECKING:
     from callmocks.replication.connection import RedisConnection
@@ -22,22 +23,23 @@ Documents = dict[str, bytes]
 
 
 class StoreVersion(NamedTuple):
-    """Which store, how many changes into it, and which change that was. The first is number 1.
+    """Which store, how many changes into it, and whose the last is. The first is number 1.
 
-    Two changes of one number have other stamps: a store that came back from a snapshot goes on from
-    an earlier number.
+    Two changes of one number have other writers: a store that came back from a snapshot goes on
+    from an earlier number. A writer is a replica until it loses a change (``version_vector.py``),
+    and each creation of a store is one of its own.
     """
 
     id: str = ""
     number: int = 0
-    stamp: str = ""
+    stamp: str = ""  # random: of the writer
 
     @property
     def text(self) -> str:
         return f"{self.id} {self.number} {self.stamp}" if self.id else ""
 
-    def make_next(self) -> StoreVersion:
-        return StoreVersion(self.id, self.number + 1, make_stamp())
+    def make_next(self, writer: str) -> StoreVersion:
+        return StoreVersion(self.id, self.number + 1, writer)
 
     def includes(self, other: StoreVersion) -> bool:
         return self.id == other.id and self.number >= other.number
@@ -54,10 +56,11 @@ def make_stamp() -> str:
 
 
 NO_STORE: Final = StoreVersion()
+_NO_CHANGES: Final = VersionVector()
 
 
 class DocumentChanges(NamedTuple):
-    version: StoreVersion
+    version: StoreVersion  # NO_STORE when others deleted it, and left some documents or keys
     first: int  # number of the store's version when it was created
     note: str  # why it was created
     is_complete: bool  # all documents there are, instead of those written since
@@ -65,7 +68,7 @@ class DocumentChanges(NamedTuple):
     is_whole: bool  # none of its keys was deleted by others
     written: Documents
     deleted: list[str]
-    stamps: dict[int, str]  # of the latest changes that the caller does not have
+    vector: VersionVector
 
 
 class Heartbeat(NamedTuple):
@@ -81,7 +84,7 @@ class DocumentStore:
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
         self.database = connection.database
-        others = ("documents", "changed", "gone", "replicas")
+        others = ("changed", "gone", "writers", "replicas")
         self._keys = [STORE_KEY, *(f"callmocks:{name}" for name in others)]
         self.channel = f"callmocks:{connection.database}"  # channels are not per database
 
@@ -94,21 +97,27 @@ class DocumentStore:
         found = await self._run("read_changes", *since)
         if not found:
             return None
-        (is_complete, includes_since, is_whole), version, first, note, written, deleted, stamps = (
-            found
-        )
+        flags, text, first, note, forgotten, written, deleted, writers = found
+        is_complete, includes_since, is_whole = map(bool, flags)
+        version = StoreVersion.parse(text)
         keys = [key.decode() for key in written[::2]]
         pairs = zip(keys, written[1::2], strict=True)
+        last = zip(writers[::2], map(int, writers[1::2]), strict=True)
+        # Whose the changes were is lost with the key: all up to the last one count as included.
+        vector = VersionVector(
+            {stamp.decode(): number for stamp, number in last},
+            forgotten if writers else version.number,
+        )
         return DocumentChanges(
-            StoreVersion.parse(version),
+            version,
             first,
             note.decode(),
-            bool(is_complete),
-            bool(includes_since),
-            bool(is_whole),
+            is_complete,
+            includes_since,
+            is_whole,
             {key: document for key, document in pairs if document is not None},
             [key.decode() for key in deleted],
-            {n: stamp.decode() for n, stamp in zip(stamps[::2], stamps[1::2], strict=True)},
+            vector.add(version.number, version.stamp) if version.id else vector,
         )
 
     async def commit_changes(
@@ -122,7 +131,7 @@ class DocumentStore:
         """Write the version after ``base``; False, and no change, if the store is not at that."""
         keys = [*self._keys, *state_keys_to_delete]
         args = [base.text, following.text, following.number, TTL_SECONDS, self.channel]
-        args += [len(written), *_flatten_pairs(written), *deleted]
+        args += [version_vector.MAX_WRITERS, len(written), *_flatten_pairs(written), *deleted]
         return bool(await self._connection.run_script("commit", keys, args))
 
     async def create_store(
@@ -130,20 +139,19 @@ class DocumentStore:
         version: StoreVersion,
         written: Mapping[str, bytes],
         replaced: StoreVersion = NO_STORE,
-        stamps: Mapping[int, str] = MappingProxyType({}),
+        vector: VersionVector = _NO_CHANGES,
         note: str = "",
     ) -> bool:
         """Create a store; False when the present one is not ``replaced``.
 
-        ``stamps`` are those of the changes that led to ``written``.
+        ``vector``: the changes that led to ``written``.
         """
         args = [replaced.text, version.text, version.number, note, TTL_SECONDS, self.channel]
-        counted: list[int | str | bytes] = [
-            len(stamps),
-            *(part for pair in stamps.items() for part in pair),
-        ]
+        writers = [part for pair in vector.writers.items() for part in pair]
+        counted: list[int | str | bytes] = [len(vector.writers), *writers]
         counted += [len(written), *_flatten_pairs(written)]
-        return bool(await self._run("create_store", *args, *counted))
+        limits = version_vector.MAX_WRITERS, vector.forgotten
+        return bool(await self._run("create_store", *args, *limits, *counted))
 
     async def record_heartbeat(self, name: str, state_keys: Iterable[str] = ()) -> Heartbeat:
         """Count a replica as alive (none when the name is empty), even if Redis was down before.
