@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from callmocks.config.types import PROVIDER_NAMES
-from callmocks.contract.assumptions import load_ledger
+from callmocks.contract.assumptions import MAX_CHOICE_CHARS, load_ledger
 from callmocks.control.faults import describe_params
 from callmocks.control.json_struct import schema_components
 from callmocks.control.openapi import put_descriptions_last
@@ -22,7 +22,9 @@ def choices_schema() -> Schema:
     properties = {}
     for entry in load_ledger().values():
         allowed = [entry.default, *(each for each in entry.alternatives if each != "*")]
-        kind: Schema = {"examples": allowed} if "*" in entry.alternatives else {"enum": allowed}
+        kind: Schema = {"enum": allowed}
+        if "*" in entry.alternatives:
+            kind = {"examples": allowed, "maxLength": MAX_CHOICE_CHARS}
         properties[entry.id] = {"type": "string", **kind, "description": entry.statement}
     return {"type": "object", "properties": properties, "additionalProperties": False}
 

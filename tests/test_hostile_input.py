@@ -338,22 +338,58 @@ async def test_a_client_that_offers_protocols_gets_none_and_no_line_in_the_log(
     assert not caplog.records
 
 
-def test_a_problem_quotes_no_more_than_a_little_of_what_was_sent(served: ServerProcess) -> None:
-    body = json.dumps({"choice": "x" * 5_000_000}).encode()
-    url = "/api/tenants/demo/assumptions/cdr.sort-nulls"
-    port = int(served.ready["control"].split(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
-        raw.sendall(
-            served.head("control", len(body), "Connection: close", path=url).replace(
-                b"POST", b"PUT"
-            )
-            + body
-        )
-        got = b""
-        while piece := raw.recv(65536):
-            got += piece
-    assert got.startswith(b"HTTP/1.1 422")
-    assert len(got) < 5000
+LONG_NAME = "rpc_errorx" * 500_000
+TENANT = "/api/tenants/demo"
+LONG_NAMES = {
+    "fault": (f"{TENANT}/faults", {"provider": "cdr", "fault": LONG_NAME}),
+    "operation": (
+        f"{TENANT}/faults",
+        {"provider": "cdr", "fault": "reset", "operation": LONG_NAME},
+    ),
+    "parameter": (
+        f"{TENANT}/faults",
+        {"provider": "cdr", "fault": "rpc_error", "params": {LONG_NAME: 1}},
+    ),
+    "mnemonic": (
+        f"{TENANT}/faults",
+        {"provider": "cdr", "fault": "rpc_error", "params": {"mnemonic": LONG_NAME}},
+    ),
+    "assumption": ("/api/tenants", {"name": "n", "assumptions": {LONG_NAME: "a"}}),
+    "choice": ("/api/tenants", {"name": "n", "assumptions": {"cdr.sort-nulls": LONG_NAME}}),
+    "key": ("/api/tenants", {"name": "n", LONG_NAME: 1}),
+    "reason": (f"{TENANT}/calls", {"start": "2026-03-02T10:00:00", "finish_reason": LONG_NAME}),
+    "provider": (f"{TENANT}/journal/verify", {"expect": [{"provider": LONG_NAME}]}),
+    "field": (
+        f"{TENANT}/journal/verify",
+        {"expect": [{"provider": "cdr", "operation": "get.account", "fields": {LONG_NAME: 1}}]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LONG_NAMES)
+def test_a_problem_quotes_a_little_of_a_long_name_and_tells_known_ones(
+    served: ServerProcess, name: str
+) -> None:
+    url, sent = LONG_NAMES[name]
+    body = json.dumps(sent).encode()
+    kind = ("Connection: close", "Content-Type: application/json")
+    status, answer = served.request("control", body, *kind, path=url)
+    assert status == 422
+    assert len(answer) < 3000
+    detail = error_text("control", answer)
+    assert "rpc_errorxrpc_errorx" in detail
+    assert "there are" in detail or "is none of" in detail or "_error" in detail.partition("…")[2]
+
+
+@pytest.mark.parametrize("params", [{LONG_NAME[:900_000]: 1}, {"fields": [LONG_NAME[:900_000]]}])
+def test_a_cdr_error_quotes_a_little_of_a_long_name(
+    served: ServerProcess, params: dict[str, Any]
+) -> None:
+    params = {"access_token": "demo-token", **params}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "get.employees", "params": params}
+    status, answer = served.request("cdr", json.dumps(call).encode(), "Connection: close")
+    assert (status, error_text("cdr", answer)) == (200, "unexpected_parameters")
+    assert len(answer) < 3000
 
 
 def test_the_suite_is_as_good_as_before(served: ServerProcess) -> None:

@@ -94,6 +94,12 @@ class MaximalSuite:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         return self.request(self.urls["cdr"], json.dumps(body).encode())
 
+    def cdr_list(self, method: str, field: str) -> tuple[int, bytes]:
+        conditions = [{**like(number), "field": field} for number in range(9990)]
+        params = {"access_token": "demo-token", "filter": any_of(conditions)}
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        return self.request(self.urls["cdr"], json.dumps(body).encode())
+
     def onec(self, operation: str, params: str = "") -> tuple[int, bytes]:
         body = (
             '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"'
@@ -156,6 +162,10 @@ STEPS: dict[str, Step] = {
             "value": [f"7999{number:07}" for number in range(50_000)],
         },
     ),
+    "employees like": lambda it: it.cdr_list("get.employees", "full_name"),
+    "numbers like": lambda it: it.cdr_list("get.virtual_numbers", "virtual_phone_number"),
+    "scenarios like": lambda it: it.cdr_list("get.scenarios", "name"),
+    "groups like": lambda it: it.cdr_list("get.group_employees", "name"),
     "sessions": lambda it: it.cdr("get.calls_report"),
     "sessions overlap": lambda it: it.cdr(
         "get.calls_report",
@@ -175,6 +185,9 @@ STEPS: dict[str, Step] = {
     "1C 64 MiB": lambda it: it.onec("ClientRead", ("<a>" + "x" * 660 + "</a>") * 95_000),
     "control 8 MiB": lambda it: it.request(
         f"{it.tenant}/journal/verify", b'{"expect": [' + b'{"times": 1},' * 600_000 + b"{}]}"
+    ),
+    "unknown fault": lambda it: it.request(
+        f"{it.tenant}/faults", b'{"provider": "cdr", "fault": "%b"}' % (b"rpc_errorx" * 800_000)
     ),
     "verify": lambda it: it.request(
         f"{it.tenant}/journal/verify", b'{"expect": [' + b'{"times": 1},' * 999 + b"{}]}"

@@ -13,6 +13,7 @@ from callmocks.arm.requests import BodyFormat
 from callmocks.arm.rows import TIME_FORMAT
 from callmocks.arm.schema import SchemaViolation
 from callmocks.arm.tree import Node
+from callmocks.contract.quoting import MAX_ERROR_CHARS, shorten_text
 from callmocks.contract.xml import replace_forbidden
 from callmocks.tenants.exchange import Exchange
 
@@ -22,7 +23,6 @@ CANNOT_PERFORM = "cannot_perform_cmd"
 
 _XSI_NAMESPACE = "http://www.w3.org/2001/XMLSchema-instance"
 _XML_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
-_MAX_TEXT_CHARS = 2000
 _TAG = b"{tag}"
 # The end of a page without calls, and what stands before and behind the calls instead.
 _JSON_END, _JSON_OPENING, _JSON_CLOSING = b"}]}]}]", b',"_content":[', b"]}]}]}]"
@@ -124,4 +124,4 @@ def root_attributes(command: str) -> dict[str, str]:
 
 
 def _clean_text(text: str) -> str:
-    return replace_forbidden(text[:_MAX_TEXT_CHARS])
+    return replace_forbidden(shorten_text(text, MAX_ERROR_CHARS))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lxml import etree
 
+from callmocks.contract.quoting import shorten_text
 from callmocks.contract.resources import schema_path
 from callmocks.contract.xml import find_excess, get_dtd, make_parser
 from callmocks.errors import CallmocksError
@@ -211,4 +212,4 @@ def _locate_error(error: Any) -> SchemaViolation:
 
 def _format_value(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= _MAX_VALUE_CHARS else text[:_MAX_VALUE_CHARS] + "…"
+    return shorten_text(text, _MAX_VALUE_CHARS)

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from lxml import etree
 
+from callmocks.contract.quoting import shorten_text
 from callmocks.errors import CallmocksError
 
 # Elements inside one another; the protocol's deepest tree has 6.
@@ -119,7 +120,7 @@ def _describe_value(value: Any) -> str:
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "an array"
     text = msgspec.json.encode(value).decode()
-    return text if len(text) <= _MAX_VALUE_CHARS else text[:_MAX_VALUE_CHARS] + "…"
+    return shorten_text(text, _MAX_VALUE_CHARS)
 
 
 def encode(root: Node) -> bytes:

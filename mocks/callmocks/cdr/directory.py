@@ -5,6 +5,7 @@ array is the list of its elements' ids and an object whether it is there.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,8 +21,10 @@ from callmocks.cdr.tables import load_elements, load_fields
 from callmocks.history.history import History
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
 
 _ROW_BYTES = 3000
+_MANY_ROWS = 1000  # are built, filtered and encoded in a thread
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 _DTYPES: dict[str, pl.DataType] = {
     "number": pl.Int64(),
@@ -38,6 +41,13 @@ _SETTINGS = ("login", "call_recording", "channels_count", "activation_date", "ca
 
 
 async def get_directory(method: str, exchange: Exchange, params: Params) -> MethodData:
+    directory = exchange.tenant.history.directory
+    count = len(directory.operators) + len(directory.lines) + len(directory.scenarios)
+    is_long = len(exchange.request) > LONG_REQUEST_BYTES or count > _MANY_ROWS
+    return await run_if_long(partial(_list_rows, method, exchange, params), is_long)
+
+
+def _list_rows(method: str, exchange: Exchange, params: Params) -> MethodData:
     types = get_column_types(method, exchange)
     query = parse_query(exchange, method, params, lambda _: types)
     rows = _apply_choices(method, query, _load_rows(method, exchange))

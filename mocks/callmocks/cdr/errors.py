@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from callmocks.contract.quoting import shorten_text
 from callmocks.contract.resources import load_table
 from callmocks.tenants.exchange import Exchange
 
@@ -40,7 +41,7 @@ class RpcError(Exception):
     ) -> None:
         row = load_error_table()[mnemonic]
         self.mnemonic = mnemonic
-        self.field = field
+        self.field = None if field is None else shorten_text(field)
         self.value = echo_value(value)
         self.params = params or {}
         self.expected = expected or row.when
@@ -79,7 +80,7 @@ def echo_value(value: object) -> str | None:
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     except RecursionError:
         return None
-    return text if len(text) <= MAX_ECHO_CHARS else text[:MAX_ECHO_CHARS] + "…"
+    return shorten_text(text, MAX_ECHO_CHARS)
 
 
 # Documented: of an address that is not allowed nothing is told.

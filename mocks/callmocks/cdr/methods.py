@@ -16,6 +16,7 @@ from callmocks.cdr.rows import MethodData
 from callmocks.cdr.selection import select_page
 from callmocks.cdr.sessions_report import get_calls_report
 from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
 
 MethodHandler = Callable[["Exchange", Params], Awaitable[MethodData]]
 
@@ -46,6 +47,11 @@ def get_customer_user_types(_: object = None) -> dict[str, pl.DataType]:
 
 
 async def get_customer_users(exchange: Exchange, params: Params) -> MethodData:
+    is_long = len(exchange.request) > LONG_REQUEST_BYTES
+    return await run_if_long(partial(_list_customer_users, exchange, params), is_long)
+
+
+def _list_customer_users(exchange: Exchange, params: Params) -> MethodData:
     parsed = query.parse_query(exchange, "get.customer_users", params, get_customer_user_types)
     settings = exchange.tenant.settings.cdr
     users = [msgspec.structs.asdict(user) for user in settings.customer_users]

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from callmocks.contract.quoting import shorten_text
 from callmocks.contract.similar_names import find_similar_name
 
 _UNQUOTED_TEXT = re.compile(r"Expected `str.*got `(int|float|bool|datetime|date|time)`$")
@@ -49,7 +50,10 @@ def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str
     if reason.startswith(("Object contains unknown field", "Invalid enum value")):
         names = [str(each) for each in _known_names(types)]
         unknown = _QUOTED.search(reason)
-        near = find_similar_name(unknown[1], names) if unknown else None
+        near = None
+        if unknown is not None:
+            near = find_similar_name(unknown[1], names)
+            reason = reason.replace(unknown[1], shorten_text(unknown[1]))
         reason += f"; there are {', '.join(names)}" if names else ""
         reason += f"; did you mean {near}?" if near else ""
     return path, reason

@@ -8,9 +8,13 @@ from typing import Any
 import msgspec
 
 from callmocks.contract.column_list import parse_columns
+from callmocks.contract.quoting import quote_text
 from callmocks.contract.resources import schema_path
 from callmocks.contract.similar_names import suggest_name
+from callmocks.contract.xml import FORBIDDEN_IN_LINE
 from callmocks.errors import SettingsError
+
+MAX_CHOICE_CHARS = 2000
 
 
 class Assumption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +56,15 @@ def load_default_choices() -> Mapping[str, str]:
 
 def describe_unknown_assumption(name: str) -> str:
     hint = suggest_name(name, load_ledger())
-    return f"there is no assumption {name!r} in the ledger; {hint}"
+    return f"there is no assumption {quote_text(name)} in the ledger; {hint}"
+
+
+def _check_text(choice: str) -> None:
+    # It goes into answers, most of which are XML.
+    if len(choice) > MAX_CHOICE_CHARS:
+        raise SettingsError(f"it has {len(choice)} characters, more than {MAX_CHOICE_CHARS}")
+    if found := FORBIDDEN_IN_LINE.search(choice):
+        raise SettingsError(f"it holds {found[0]!r}, which no line of XML can hold")
 
 
 class Assumptions:
@@ -70,12 +82,14 @@ class Assumptions:
         allowed = (entry.default, *entry.alternatives)
         if choice not in allowed and "*" not in entry.alternatives:
             known = ", ".join(allowed)
-            raise SettingsError(f"assumption {assumption}: {choice!r} is none of {known}")
-        if entry.fields:
-            try:
+            raise SettingsError(f"assumption {assumption}: {quote_text(choice)} is none of {known}")
+        try:
+            if "*" in entry.alternatives:
+                _check_text(choice)
+            if entry.fields:
                 parse_columns(choice, entry.fields)
-            except SettingsError as error:
-                raise SettingsError(f"assumption {assumption}: {error}") from None
+        except SettingsError as error:
+            raise SettingsError(f"assumption {assumption}: {error}") from None
         self._chosen[assumption] = self.choices[assumption] = choice
 
     def copy(self) -> "Assumptions":

@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from callmocks.contract.quoting import shorten_text
+
 # Of the statement that a message contradicts.
 Evidence = Literal["documented", "observed", "assumed"]
 
@@ -134,4 +136,4 @@ def xml_error_position(document: bytes, error: str) -> str:
 
 
 def _shorten_text(text: str) -> str:
-    return text if len(text) <= _MAX_TEXT_CHARS else text[:_MAX_TEXT_CHARS] + "…"
+    return shorten_text(text, _MAX_TEXT_CHARS)

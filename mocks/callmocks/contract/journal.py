@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, ClassVar, NamedTuple, Self
 
+from callmocks.contract.quoting import shorten_text
+
 _MAX_ERROR_CHARS = 120
 
 
@@ -35,7 +37,7 @@ class ResponseSummary(NamedTuple):
     def of_error(cls, *parts: str) -> Self:
         """Of a name, and of a text that may be long."""
         text = ": ".join(" ".join(part.split()) for part in parts)
-        return cls(text if len(text) <= _MAX_ERROR_CHARS else f"{text[:_MAX_ERROR_CHARS]} …")
+        return cls(shorten_text(text, _MAX_ERROR_CHARS))
 
     def __str__(self) -> str:
         if self.error:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
+from callmocks.contract.quoting import quote_text
 from callmocks.contract.similar_names import suggest_name
 
 # Names of the fields of a request, by operation; None where the contract does not tell them.
@@ -28,7 +29,7 @@ def find_unlisted_name(
         listed = [{operation: each[operation]} for each in listed if operation in each]
         if not listed:
             known = [name for operations in contracts.values() for name in operations]
-            text = f"{title}: the contract has no operation {operation!r}"
+            text = f"{title}: the contract has no operation {quote_text(operation)}"
             return UnlistedName("operation", f"{text}; {_suggest(operation, known)}")
         title = operation
     field_lists = [names for operations in listed for names in operations.values()]
@@ -37,7 +38,7 @@ def find_unlisted_name(
     known_fields = list(dict.fromkeys(name for names in field_lists for name in names or ()))
     for field in fields:
         if field not in known_fields:
-            text = f"{title}: the contract has no {field!r} in a request"
+            text = f"{title}: the contract has no {quote_text(field)} in a request"
             members = [name for name in known_fields if name.startswith(f"{field}.")]
             if members:
                 return UnlistedName("fields", f"{text}; name its members, such as {members[0]}")

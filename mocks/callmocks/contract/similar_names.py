@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 
+from callmocks.contract.quoting import MAX_QUOTED_CHARS
+
 _MAX_LISTED = 40
 
 
 def find_similar_name(name: str, known: Iterable[str]) -> str | None:
     """In any case; of a path such as ``params.limit`` the last part alone may be given."""
+    if len(name) > MAX_QUOTED_CHARS:
+        return None  # no known name is as long, and difflib's time grows with both
     from difflib import get_close_matches  # for mistakes alone
 
     by_text = {each.lower(): each for each in known}

@@ -16,6 +16,8 @@ FORBIDDEN: Final = re.compile(f"[{_FORBIDDEN}\ud800-\udfff]")
 # A line of text that XML can hold, as the parameter of a fault.
 _XML_LINE: Final = Meta(pattern=r"^[^\x00-\x1f\ud800-\udfff￾￿]*$", max_length=1000)
 XmlText: TypeAlias = Annotated[str, _XML_LINE]
+# A character that such a line cannot hold.
+FORBIDDEN_IN_LINE: Final = re.compile("[\0-\x1f\ud800-\udfff\ufffe\uffff]")
 # Of one element: lxml searches all of them for each one.
 MAX_ATTRIBUTES: Final = 100
 # Of a document in which no element can have more.

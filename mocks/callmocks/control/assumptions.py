@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from callmocks.contract.assumptions import (
+    MAX_CHOICE_CHARS,
     Assumption,
     describe_unknown_assumption,
     load_ledger,
@@ -56,7 +57,13 @@ class ChoiceList(msgspec.Struct):
 class Choice(msgspec.Struct, forbid_unknown_fields=True):
     """What a tenant shall take to be true."""
 
-    choice: Annotated[str, doc("The default or one of the alternatives.")]
+    choice: Annotated[
+        str,
+        doc(
+            "The default or one of the alternatives; as any text a line of at most "
+            f"{MAX_CHOICE_CHARS} characters that XML can hold."
+        ),
+    ]
 
 
 _CHOICES = f"{TENANT}/assumptions"

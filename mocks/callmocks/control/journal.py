@@ -15,6 +15,7 @@ from callmocks.contract.expectations import Expectation, Verdict
 from callmocks.contract.journal import JournalEntry
 from callmocks.contract.json_model import from_json, to_json
 from callmocks.contract.listed_names import find_unlisted_name
+from callmocks.contract.quoting import quote_text
 from callmocks.contract.similar_names import suggest_name
 from callmocks.control.json_struct import Natural, doc, json_struct
 from callmocks.control.problems import ProblemError, format_bytes
@@ -232,7 +233,7 @@ def _check_names(expected: Expectation, providers: Mapping[str, Provider], where
     if expected.provider is not None:
         if expected.provider not in providers:
             hint = suggest_name(expected.provider, providers)
-            text = f"{expected.provider!r} is no provider; {hint}"
+            text = f"{quote_text(expected.provider)} is no provider; {hint}"
             raise ProblemError(422, text, where=f"{where}.provider")
         chosen = {expected.provider: providers[expected.provider]}
     if expected.unlisted:

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from callmocks.contract.quoting import MAX_ERROR_CHARS, shorten_text
 from callmocks.control.json_struct import doc
 from callmocks.errors import CallmocksError, Unavailable
 from callmocks.provider.bodies import BodyReadError
@@ -22,7 +23,6 @@ _RFC_9110_TITLES = {
     413: "Content Too Large",
     422: "Unprocessable Content",
 }  # Python has them in 3.13
-_MAX_DETAIL = 2000
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
@@ -52,8 +52,7 @@ class ProblemError(CallmocksError):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        if len(detail) > _MAX_DETAIL:  # it quotes the request
-            detail = f"{detail[:_MAX_DETAIL]}…"
+        detail, where = shorten_text(detail, MAX_ERROR_CHARS), shorten_text(where)
         title = _RFC_9110_TITLES.get(status) or HTTPStatus(status).phrase
         self.problem = Problem(title, status, detail, where, line)
         self.headers = headers

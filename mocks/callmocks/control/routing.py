@@ -20,6 +20,7 @@ from aiohttp import web
 
 from callmocks.config import validation
 from callmocks.contract.garbage import paused_collection
+from callmocks.contract.quoting import quote_text, shorten_text
 from callmocks.contract.similar_names import find_similar_name
 from callmocks.control.addresses import Addresses
 from callmocks.control.log_writer import LogWriter
@@ -91,7 +92,7 @@ class RequestContext(msgspec.Struct, frozen=True):
         if tenant is None:
             near = find_similar_name(name, [tenant.name for tenant in self.registry])
             hint = f"; did you mean {near}?" if near else ""
-            raise ProblemError(404, f"no tenant {name!r}{hint}", where="tenant")
+            raise ProblemError(404, f"no tenant {quote_text(name)}{hint}", where="tenant")
         return tenant
 
     async def change_tenant(self, change: Callable[[MutableTenant], T]) -> T:
@@ -250,4 +251,4 @@ def _locate_error(raw: bytes, model: Any) -> tuple[str, str] | None:
 def _validation_problem(path: str, reason: str) -> ProblemError:
     unknown, _ = validation.find_unknown_key(reason)
     where = f"{path or '$'}{validation.format_key(unknown)}" if unknown else path
-    return ProblemError(422, f"{path}: {reason}" if path else reason, where=where)
+    return ProblemError(422, f"{shorten_text(path)}: {reason}" if path else reason, where=where)

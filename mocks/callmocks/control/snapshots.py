@@ -2,6 +2,7 @@
 
 import msgspec
 
+from callmocks.contract.quoting import quote_text
 from callmocks.contract.similar_names import suggest_name
 from callmocks.control.problems import ProblemError, format_bytes
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
@@ -87,4 +88,4 @@ def _unknown_snapshot(context: RequestContext) -> CallmocksError:
     name = context.path_part("snapshot")
     kept = [each.name for each in context.app_context.store.list_snapshots(context.tenant)]
     hint = suggest_name(name, kept) if kept else "none has been kept"
-    return ProblemError(404, f"no snapshot {name!r}; {hint}", where="snapshot")
+    return ProblemError(404, f"no snapshot {quote_text(name)}; {hint}", where="snapshot")

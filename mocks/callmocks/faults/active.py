@@ -10,6 +10,7 @@ import msgspec
 
 from callmocks.config import validation
 from callmocks.contract.listed_names import find_unlisted_name
+from callmocks.contract.quoting import quote_text
 from callmocks.contract.similar_names import suggest_name
 from callmocks.errors import SettingsError
 from callmocks.faults.base import Fault, FaultContext, FaultError, ParameterError
@@ -151,10 +152,10 @@ class ActiveFaults:
         if at is None or model is None:
             others = [each.name for each in self._providers.values() if name in each.fault_types]
             if others:
-                unknown = f"fault {name}: {provider!r} is not one of {', '.join(others)}"
+                unknown = f"fault {name}: {quote_text(provider)} is not one of {', '.join(others)}"
             else:
                 known = sorted(at.fault_types) if at else []
-                unknown = f"{provider} has no fault {name!r}; {suggest_name(name, known)}"
+                unknown = f"{provider} has no fault {quote_text(name)}; {suggest_name(name, known)}"
             raise FaultError("provider" if at is None else "fault", unknown)
         try:
             fault = msgspec.convert(params, model)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from callmocks.config import validation
+from callmocks.contract.quoting import quote_text
 from callmocks.contract.similar_names import suggest_name
 from callmocks.errors import Contradiction, SettingsError
 from callmocks.history import reasons
@@ -115,7 +116,7 @@ def resolve_pin(call: PinnedCall, directory: Directory) -> ResolvedPin:
     reason = -1 if call.finish_reason is None else _R.get(call.finish_reason, -2)
     if reason == -2:
         hint = suggest_name(call.finish_reason or "", _R)
-        text = f"{call.finish_reason!r} is none of the 64 reasons; {hint}"
+        text = f"{quote_text(call.finish_reason or '')} is none of the 64 reasons; {hint}"
         raise Contradiction("finish_reason", text)
     kind = _resolve_kind(call, reason)
     pin = ResolvedPin(

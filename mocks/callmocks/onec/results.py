@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from callmocks.contract.quoting import MAX_ERROR_CHARS, shorten_text
 from callmocks.errors import TooManyRows
 from callmocks.history.history import ROW_BUDGET
 from callmocks.onec.contract import TableColumns
@@ -24,6 +25,7 @@ class ResultCodeError(Exception):
     """The service understood the call and does not carry it out: a ResultCode with a reason."""
 
     def __init__(self, code: str, reason: str) -> None:
+        reason = shorten_text(reason, MAX_ERROR_CHARS)
         super().__init__(f"{code}: {reason}")
         self.code = code
         self.reason = reason

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from lxml import etree
 
+from callmocks.contract.quoting import MAX_ERROR_CHARS, shorten_text
 from callmocks.onec.contract import load_operations
 from callmocks.onec.namespaces import CONTENT_TYPES, CORE, SERVICE, SOAP11, SOAP12, XS, XSI
 from callmocks.onec.spyne_compat import spyne
@@ -29,6 +30,7 @@ class SoapError(spyne.Fault):  # type: ignore[misc]
         self, code: FaultCode, text: str, violation: tuple[str, str, str] | None = None
     ) -> None:
         """``violation``: where, what was expected, what was there."""
+        text = shorten_text(text, MAX_ERROR_CHARS)
         super().__init__(code, _clean_text(text))
         self.code: FaultCode = code
         self.text = text

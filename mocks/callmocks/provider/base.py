@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from callmocks.contract.journal import ResponseSummary
+from callmocks.contract.quoting import shorten_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +116,7 @@ class Provider(ABC):
             if name and name not in self.secret_fields
         ]
         text = " ".join(", ".join(part for part in parts if part != "…").split())
-        return text if len(text) <= _MAX_SUMMARY_CHARS else f"{text[:_MAX_SUMMARY_CHARS]} …"
+        return shorten_text(text, _MAX_SUMMARY_CHARS)
 
     def describe_value(self, name: str, value: object) -> str:
         return str(value)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from callmocks.contract.quoting import shorten_text
 from callmocks.errors import SettingsError
 from callmocks.faults.active import FaultScope
 from callmocks.faults.base import MAX_COUNT, Count
@@ -40,7 +41,7 @@ class Mistake(NamedTuple):
     source: str = ""  # the file
 
     def __str__(self) -> str:
-        return ": ".join(filter(None, (self.source, self.path, self.reason)))
+        return ": ".join(filter(None, (self.source, shorten_text(self.path), self.reason)))
 
 
 class ScenarioError(SettingsError):

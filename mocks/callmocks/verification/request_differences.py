@@ -1,5 +1,6 @@
 """How requests differ, by their keys."""
 
+from callmocks.contract.quoting import shorten_text
 from callmocks.provider.base import RequestKey
 
 MAX_DIFFERENCES = 3  # that an error lists
@@ -30,4 +31,4 @@ def hashable_key(request_key: RequestKey) -> tuple[tuple[str, str], ...]:
 def _format_value(value: str | None) -> str:
     if value is None:
         return "none"
-    return value if len(value) <= MAX_SHOWN_CHARS else value[:MAX_SHOWN_CHARS] + "…"
+    return shorten_text(value, MAX_SHOWN_CHARS)

@@ -6,6 +6,7 @@ from msgspec import Meta
 from callmocks.cdr.errors import load_error_table
 from callmocks.cdr.limits import LIMIT_TYPES
 from callmocks.config.validation import format_key
+from callmocks.contract.quoting import quote_text
 from callmocks.contract.similar_names import suggest_name
 from callmocks.faults.base import Fault, FaultContext, ParameterError
 from callmocks.provider.base import Provider
@@ -37,16 +38,16 @@ class RpcErrorFault(Fault, frozen=True):
         errors = provider.list_errors()
         if self.mnemonic not in errors:
             hint = suggest_name(self.mnemonic, errors)
-            text = f"the vendor's table has no {self.mnemonic!r}; {hint}"
+            text = f"the vendor's table has no {quote_text(self.mnemonic)}; {hint}"
             raise ParameterError(self.fault_name, ".mnemonic", text)
         for name in self.params:
             if name not in errors[self.mnemonic]:
                 hint = suggest_name(name, errors[self.mnemonic])
-                text = f"{self.mnemonic} has no {name!r}; {hint}"
+                text = f"{self.mnemonic} has no {quote_text(name)}; {hint}"
                 raise ParameterError(self.fault_name, f".params{format_key(name)}", text)
         window = self.params.get("limit_type", LIMIT_TYPES[0])
         if window not in LIMIT_TYPES:
-            text = f"the vendor has {' and '.join(LIMIT_TYPES)}, not {window!r}"
+            text = f"the vendor has {' and '.join(LIMIT_TYPES)}, not {quote_text(window)}"
             raise ParameterError(self.fault_name, ".params.limit_type", text)
 
     def short_circuit(self, context: FaultContext) -> Reply | None:
