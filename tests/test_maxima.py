@@ -35,6 +35,24 @@ scenarios = 100
 organisations = 5000
 users = [50, 50]
 """
+LISTED_WORLD = {
+    **{
+        kind: [{"name": str(number)} for number in range(100)] for kind in ("groups", "departments")
+    },
+    "scenarios": [{"name": str(number)} for number in range(100)],
+    "lines": [{"scenario": str(number), "night_scenario": "99"} for number in range(100)],
+    "operators": [{"group": str(number % 100), "department": "7"} for number in range(800)],
+    "organisations": [{"users": [{"patronymic": ""}] * 50}] * 5000,
+}
+LISTS = {
+    "partner": True,
+    "allowed_ips": ["127.0.0.1", *(f"10.0.{n >> 8}.{n & 255}" for n in range(9999))],
+    "blocked_tokens": [f"b{number}" for number in range(10_000)],
+    "expired_tokens": [f"e{number}" for number in range(10_000)],
+    "customer_users": [
+        {"id": number, "login": "l", "name": "n", "customer_id": 1} for number in range(10_000)
+    ],
+}
 # Prints the longest time that /health took, in seconds, since the last line that it read. Waits in
 # which the server's process has no CPU are other processes', and do not count where /proc tells.
 PROBE = """
@@ -122,6 +140,10 @@ class MaximalSuite:
             assert answer[0] == 201, answer[1][:200]
         return answer
 
+    def change(self, method: str, path: str, **body: Any) -> tuple[int, bytes]:
+        url = f"{self.urls['control']}/api/tenants{path}"
+        return self.request(url, json.dumps(body).encode() if body else None, method)
+
     def page(self, path: str) -> tuple[int, bytes]:
         return self.request(f"{self.urls['control']}/tenants/demo/{path}")
 
@@ -208,6 +230,32 @@ STEPS: dict[str, Step] = {
     "tenant": lambda it: it.request(
         it.urls["control"] + "/api/tenants",
         json.dumps({"name": "second", "seed": 9, "world": it.world}).encode(),
+    ),
+    "people listed": lambda it: it.change("POST", "", name="a", world=LISTED_WORLD),
+    "people listed again": lambda it: it.change("POST", "", name="b", world=LISTED_WORLD),
+    "tenants": lambda it: it.change("GET", ""),
+    "scenario of listed people": lambda it: it.change("GET", "/a/scenario"),
+    "other calls of listed people": lambda it: it.change("PUT", "/a/scenario", calls_per_day=9),
+    "snapshot of listed people": lambda it: it.change("PUT", "/a/snapshots/x"),
+    "seed of listed people": lambda it: it.change("PUT", "/a/scenario", seed=5),
+    "listed people restored": lambda it: it.change("POST", "/a/snapshots/x"),
+    "listed people reset": lambda it: it.change("POST", "/a/reset"),
+    "listed people deleted": lambda it: it.change("DELETE", "/a"),
+    "operators beyond": lambda it: it.change(
+        "POST", "", name="c", world={"operators": [{}] * 10**6}
+    ),
+    "lists": lambda it: it.change("POST", "", name="c", cdr=LISTS),
+    "lists replaced": lambda it: it.change("PUT", "/c/scenario", seed=5),
+    "lists beyond": lambda it: it.change("POST", "", name="d", cdr={"allowed_ips": ["::"] * 10**6}),
+    "customer": lambda it: it.cdr("get.call_legs_report", access_token="c-token", user_id=9999),
+    "unknown choices": lambda it: it.change(
+        "POST", "", name="d", assumptions={f"cdr.sort-null{n}": "" for n in range(1000)}
+    ),
+    "choices beyond": lambda it: it.change(
+        "POST", "", name="d", assumptions={f"cdr.sort-null{n}": "" for n in range(200_000)}
+    ),
+    "wrong calls": lambda it: it.change(
+        "PUT", "/c/scenario", calls=[{"start": "2026-03-02T11:00:00", "operator": "9"}] * 60_000
     ),
 }
 

@@ -71,7 +71,7 @@ async def restore_snapshot(context: RequestContext) -> TenantView:
         raise _unknown_snapshot(context) from None
     except TenantConflict as error:
         raise ProblemError(409, str(error)) from None
-    return describe_tenant(context, tenant)
+    return await describe_tenant(context, tenant)
 
 
 @ROUTES.add("DELETE", _SNAPSHOT, "Remove a snapshot", "snapshots_remove")

@@ -9,10 +9,10 @@ from aiohttp import web
 from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
-from callmocks.contract.structs import omit_defaults
 from callmocks.control.json_struct import ServerMade, doc
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
+from callmocks.history.world import World
 from callmocks.history.world_file import is_file, world_names
 from callmocks.tenants.contents import check_settings
 from callmocks.tenants.registry import TenantConflict
@@ -135,7 +135,7 @@ ROUTES = RouteTable()
 
 @ROUTES.add("GET", "/api/tenants", "All tenants", "tenants_listing")
 async def list_tenants(context: RequestContext) -> TenantList:
-    return TenantList([describe_tenant(context, tenant) for tenant in context.registry])
+    return TenantList([await describe_tenant(context, tenant) for tenant in context.registry])
 
 
 @ROUTES.add(
@@ -155,7 +155,7 @@ async def create_tenant(context: RequestContext) -> TenantView:
         settings = new.replace_given(context.app_context.defaults).with_defaults()
         is_named = settings.world in world_names()
         await run_if_long(partial(check_settings, settings), not is_named)
-        view = describe_tenant(context, await context.app_context.store.create(settings))
+        view = await describe_tenant(context, await context.app_context.store.create(settings))
     except TenantConflict as error:
         raise ProblemError(409, str(error), where=f"$.{error.where}") from None
     view.nobody_seq = context.registry.unmatched.journal.last_seq
@@ -178,7 +178,7 @@ def check_world_file(context: RequestContext, world: str) -> None:
 
 @ROUTES.add("GET", TENANT, "One tenant", "tenants_show")
 async def show_tenant(context: RequestContext) -> TenantView:
-    return describe_tenant(context, context.tenant)
+    return await describe_tenant(context, context.tenant)
 
 
 @ROUTES.add("DELETE", TENANT, "Take a tenant away", "tenants_delete")
@@ -194,10 +194,10 @@ async def delete_tenant(context: RequestContext) -> None:
 )
 async def reset_tenant(context: RequestContext) -> TenantView:
     await context.app_context.store.reset(context.tenant)
-    return describe_tenant(context, context.tenant)
+    return await describe_tenant(context, context.tenant)
 
 
-def describe_tenant(context: RequestContext, tenant: Tenant) -> TenantView:
+async def describe_tenant(context: RequestContext, tenant: Tenant) -> TenantView:
     addresses, settings = context.addresses, tenant.settings
     staff, password = tenant.history.directory.operators, settings.arm.password
     today = tenant.clock.now().date()
@@ -206,7 +206,7 @@ def describe_tenant(context: RequestContext, tenant: Tenant) -> TenantView:
     return TenantView(
         **asdict(settings)
         | {
-            "world": omit_defaults(settings.world),
+            "world": await _describe_world(settings.world),
             "arm": ArmAccess(
                 **asdict(settings.arm), url=addresses.arm, domain=tenant.name, operators=operators
             ),
@@ -214,3 +214,10 @@ def describe_tenant(context: RequestContext, tenant: Tenant) -> TenantView:
             "onec": OnecAccess(**asdict(settings.onec), url=addresses.onec),
         }
     )
+
+
+async def _describe_world(world: str | World) -> str | msgspec.Raw:
+    if isinstance(world, str):
+        return world
+    is_long = world.lists_many and not world.has_compact_json
+    return await run_if_long(lambda: world.compact_json, is_long)

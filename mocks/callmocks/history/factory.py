@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from callmocks.tenants.settings import TenantSettings
 
 
-_MANY_USERS = 500
-
-
 class HistoryFactory:
     """Creates tenants' histories; equal ones share their generated days."""
 
@@ -33,16 +30,14 @@ class HistoryFactory:
 
     def create(self, settings: TenantSettings, world: World | None = None) -> History:
         """``world`` is that of the settings, when it was read already."""
-        world = world or load_world(settings.world)
-        if settings.calls_per_day is not None:
-            world = world.with_calls_per_day(settings.calls_per_day)
+        world = _choose_world(settings, world)
         key = history_key(settings.seed, world)
         generated = self._generated.get(key)
         if generated is None:
             draw = partial(self._get_directory, settings.seed, world)
             generated = self._generated[key] = GeneratedDays(key, world, draw, self.cache)
             # Few people are drawn at their first use: NumPy's random numbers alone take 3 MB.
-            if settings.world not in world_names() or _has_many_users(world):
+            if settings.world not in world_names() or world.has_many_people:
                 _ = generated.directory
         try:
             first_day = day_of_date(parse_first_date(settings.history_from))
@@ -55,9 +50,12 @@ class HistoryFactory:
         is_file = isinstance(settings.world, str) and settings.world not in world_names()
         if world is None and is_file:
             return True
-        world = world or load_world(settings.world)
-        many = _has_many_users(world)
-        return many and directory_key(settings.seed, world) not in self._directories
+        world = _choose_world(settings, world)
+        if world.lists_many and not world.has_fingerprint:
+            return True
+        return (
+            world.has_many_people and directory_key(settings.seed, world) not in self._directories
+        )
 
     def _get_directory(self, seed: int, world: World) -> Directory:
         key = directory_key(seed, world)
@@ -70,5 +68,7 @@ class HistoryFactory:
         return directory
 
 
-def _has_many_users(world: World) -> bool:
-    return world.sizes.organisations * world.sizes.users[1] > _MANY_USERS
+def _choose_world(settings: TenantSettings, world: World | None) -> World:
+    world = world or load_world(settings.world)
+    calls = settings.calls_per_day
+    return world if calls is None else world.with_calls_per_day(calls)

@@ -1,16 +1,7 @@
 """Keys name what is generated: equal keys, equal people and calls."""
 
-import msgspec
-
 from callmocks.history.generator import derive_key
-from callmocks.history.world import (
-    Calendar,
-    ReasonRules,
-    RosterRules,
-    Traffic,
-    Waiting,
-    World,
-)
+from callmocks.history.world import World
 
 # Raised whenever the same seed would give other calls; see CHANGELOG.md.
 DATA_VERSION = 2
@@ -23,13 +14,4 @@ def history_key(seed: int, world: World) -> bytes:
 
 def directory_key(seed: int, world: World) -> bytes:
     """Sixteen bytes that name a directory: seed and people, however many calls they have."""
-    people = msgspec.structs.replace(
-        world,
-        calls_per_day=0,
-        traffic=Traffic(),
-        waiting=Waiting(),
-        reasons=ReasonRules(),
-        roster=RosterRules(),
-        calendar=Calendar(),
-    )
-    return derive_key("cast", DATA_VERSION, seed, people.fingerprint.hex())
+    return derive_key("cast", DATA_VERSION, seed, world.people_fingerprint.hex())

@@ -6,11 +6,13 @@ Every field of these structs is a key of a world file; ``docs/worlds.md`` descri
 import datetime
 import hashlib
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import msgspec
 from msgspec import Meta
 
+from callmocks.contract.structs import omit_defaults
 from callmocks.errors import SettingsError
 from callmocks.history.clock import find_builtin_type
 
@@ -22,6 +24,7 @@ else:  # msgspec writes no date of a class that a test has patched
 
 MAX_OPERATORS, MAX_OF_A_KIND, MAX_ORGANISATIONS, MAX_USERS = 800, 100, 5000, 50
 CALLS_PER_DAY_MAX = 200_000
+MANY_PEOPLE = 500  # that are drawn or described on the loop
 FINISH_REASONS_CALLS_MAX = 50_000
 # Calls start in these hours only, on Saturday until 20:59: none meets a change of clocks.
 FIRST_HOUR, LAST_HOUR = 5, 22
@@ -119,7 +122,7 @@ class ScenarioEntry(_WorldTable, frozen=True):
     action_name: Text255 | None = None
 
 
-class UserEntry(_WorldTable, frozen=True):
+class UserEntry(_WorldTable, frozen=True, gc=False):
     user_id: Uuid | None = None
     contact_id: PositiveId | None = None
     last_name: Text255 | None = None
@@ -130,7 +133,7 @@ class UserEntry(_WorldTable, frozen=True):
     post: Text50 | None = None
 
 
-class OrganisationEntry(_WorldTable, frozen=True):
+class OrganisationEntry(_WorldTable, frozen=True, gc=False):
     client_id: Uuid | None = None
     name: Text50 | None = None
     full_name: Text255 | None = None
@@ -236,7 +239,7 @@ class Calendar(_WorldTable, frozen=True):
     seasons: tuple[CallsFactor, ...] = _SEASONS
 
 
-class World(_WorldTable, frozen=True):
+class World(_WorldTable, frozen=True, dict=True):
     title: str = ""
     calls_per_day: Annotated[int, Meta(ge=0, le=CALLS_PER_DAY_MAX)] = 400
     locale: str = "ru_RU"
@@ -253,23 +256,73 @@ class World(_WorldTable, frozen=True):
     roster: RosterRules = RosterRules()
     calendar: Calendar = Calendar()
 
-    @property
+    @cached_property
     def fingerprint(self) -> bytes:
         """Sixteen bytes of everything that shapes the data: the title and file name do not."""
-        shown = msgspec.to_builtins(msgspec.structs.replace(self, title=""))
+        shown = msgspec.structs.asdict(self) | {"title": ""}
+        traffic = shown["traffic"] = msgspec.structs.asdict(self.traffic)
         # Keys that came later: without them a world has the calls that it had.
-        for table, name in ((shown["traffic"], "weekdays"), (shown, "waiting"), (shown, "reasons")):
+        for table, name in ((traffic, "weekdays"), (shown, "waiting"), (shown, "reasons")):
             if table[name] == _LATER_DEFAULTS[name]:
                 del table[name]
         content = msgspec.json.encode(shown, order="sorted")
         return hashlib.blake2b(content, digest_size=16).digest()
 
+    @cached_property
+    def people_fingerprint(self) -> bytes:
+        """The same of the people alone, however many calls they have."""
+        others = {
+            "calls_per_day": 0,
+            "traffic": Traffic(),
+            "waiting": Waiting(),
+            "reasons": ReasonRules(),
+            "roster": RosterRules(),
+            "calendar": Calendar(),
+        }
+        return msgspec.structs.replace(self, **others).fingerprint
+
+    @cached_property
+    def compact_json(self) -> msgspec.Raw:
+        """Without what is default."""
+        return msgspec.Raw(msgspec.json.encode(omit_defaults(self)))
+
+    @cached_property
+    def has_many_people(self) -> bool:
+        """Whether there may be many, drawn or listed."""
+        drawn = self.sizes.users[1]
+        if self.organisations:
+            users = sum(len(each.users) or drawn for each in self.organisations)
+        else:
+            users = self.sizes.organisations * drawn
+        return users + (len(self.operators) or self.sizes.operators) > MANY_PEOPLE
+
+    @cached_property
+    def lists_many(self) -> bool:
+        """Whether its fingerprint and JSON take long the first time."""
+        users = sum(len(each.users) for each in self.organisations)
+        return users + len(self.organisations) + len(self.operators) > MANY_PEOPLE
+
+    @property
+    def has_fingerprint(self) -> bool:
+        return "fingerprint" in self.__dict__
+
+    @property
+    def has_compact_json(self) -> bool:
+        return "compact_json" in self.__dict__
+
     def with_calls_per_day(self, calls_per_day: int) -> Self:
+        if calls_per_day == self.calls_per_day:
+            return self
+        # The last one is kept with its fingerprint.
+        latest: Self | None = self.__dict__.get("latest")
+        if latest is not None and latest.calls_per_day == calls_per_day:
+            return latest
         changed = msgspec.structs.replace(self, calls_per_day=calls_per_day)
         if not 0 <= calls_per_day <= CALLS_PER_DAY_MAX:
             raise SettingsError(f"{calls_per_day} calls a day are not in 0 … {CALLS_PER_DAY_MAX}")
         for problem in changed.find_plan_problems():
             raise SettingsError(problem)
+        self.__dict__["latest"] = changed
         return changed
 
     def find_plan_problems(self) -> Iterator[str]:
@@ -278,6 +331,4 @@ class World(_WorldTable, frozen=True):
             yield f"the plan finish-reasons holds at most {limit} a day, not {calls}"
 
 
-_LATER_DEFAULTS = msgspec.to_builtins(
-    {"weekdays": Traffic().weekdays, "waiting": Waiting(), "reasons": ReasonRules()}
-)
+_LATER_DEFAULTS = {"weekdays": _WEEKDAYS, "waiting": Waiting(), "reasons": ReasonRules()}
