@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
 
+from callmocks.history import reasons
 from tests.control.conftest import ControlClient
 
 TENANT = "/api/tenants/demo"
@@ -76,6 +78,79 @@ async def test_both_ends_of_a_transfer_are_chosen(control: ControlClient) -> Non
     assert {find_operator(made), find_operator(made, "transfer")} == {"108", "109"}
     called = {"start": "2026-03-02T09:03:00", "operator": "108", "direction": "internal"}
     assert find_operator(await control.post(CALLS, called | {"talk_seconds": 20})) == "109"
+
+
+async def test_times_that_are_left_open_get_shorter(control: ControlClient) -> None:
+    """101 speaks from nine to ten past, and is busy again from a quarter past on."""
+    (first,) = await occupy(control, "101")
+    named = {"operator": "101", "wait_seconds": 0}
+    later = await control.post(CALLS, {**named, "start": "2026-03-02T09:15:00"})
+    call = {"start": "2026-03-02T09:14:30", "operator": "101", "finish_reason": "employee_busy"}
+    made = await control.post(CALLS, {**call, "answered": True})
+    assert made["answered"] < made["end"] <= later["answered"]
+    held = await control.post(CALLS, {**named, "start": "2026-03-02T09:13:00", "coach": "102"})
+    assert held["answered"] == held["start"] and held["end"] <= made["answered"]
+    talk = {"talk_seconds": 8, "start": "2026-03-02T08:59:50", "operator": "101"}
+    hurried = await control.post(CALLS, talk)
+    assert hurried["talk_seconds"] == 8 and hurried["end"] <= first["answered"]
+    check_that_nobody_speaks_twice([first, later, made, held, hurried])
+
+
+async def test_a_talk_after_a_transfer_gets_shorter(control: ControlClient) -> None:
+    (first,) = await occupy(control, "101")
+    call = {"start": "2026-03-02T08:59:30", "operator": "102", "transfer_to": "101"}
+    made = await control.post(CALLS, call)
+    check_that_nobody_speaks_twice([first, made])
+    assert find_operator(made, "transfer") == "101"
+
+
+@pytest.mark.parametrize("direction", ["in", "out", "auto", "internal"])
+async def test_a_call_of_the_last_second_ends_in_it(control: ControlClient, direction: str) -> None:
+    start = "2034-12-31T23:59:59.500"
+    made = await control.post(CALLS, {"start": start, "direction": direction})
+    assert made["end"] <= "2034-12-31T23:59:59.999"
+    for field in ("wait_seconds", "talk_seconds"):
+        status, problem = await control.call("POST", CALLS, {"start": start, field: 1})
+        assert (status, problem["where"]) == (422, "$.start")
+
+
+def choose_properties(chance: Random) -> Call:
+    second = chance.randrange(600)
+    call: Call = {"start": f"2026-03-02T09:{second // 60:02}:{second % 60:02}"}
+    several: dict[str, tuple[Any, ...]] = {
+        **dict.fromkeys(("operator", "to_operator", "transfer_to", "coach"), tuple(OPERATORS)),
+        **dict.fromkeys(("wait_seconds", "talk_seconds", "transfer_talk_seconds"), (0, 7, 90)),
+        **dict.fromkeys(("anonymous", "recorded", "vendor"), (True,)),
+        "answered": (True, False),
+        "client_phone": ("79001112233",),
+        "direction": ("in", "out", "auto", "internal"),
+        "finish_reason": reasons.NAMES,
+        "number": (1, 500),
+        "rating": (1, 5),
+    }
+    names = chance.sample(sorted(several), chance.choice((0, 1, 1, 2, 2, 3)))
+    return call | {name: chance.choice(several[name]) for name in names}
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_refusal_names_what_was_given_or_that_nobody_is_free(
+    control: ControlClient, seed: int
+) -> None:
+    chance, made = Random(seed), []
+    for _ in range(40):
+        call = choose_properties(chance)
+        status, found = await control.call("POST", CALLS, call)
+        if status == 201:
+            made.append(found)
+            assert found["requested"].items() >= call.items()
+        else:
+            field = found["where"].removeprefix("$.")
+            assert field in call and (field != "start" or "speak in pinned" in found["detail"])
+    assert len(made) > 10
+    check_that_nobody_speaks_twice(made)
+    scenario = await control.get(f"{TENANT}/scenario")
+    assert (await control.call("PUT", f"{TENANT}/scenario", scenario)) == (200, scenario)
+    assert (await control.get(CALLS))["calls"] == made
 
 
 async def test_when_all_speak_it_is_told_where(control: ControlClient) -> None:

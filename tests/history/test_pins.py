@@ -150,6 +150,37 @@ def test_a_pinned_record_can_be_found(empty: History) -> None:
     assert (record.talk_ms, record.session_id) == (7000, pin.id)
 
 
+@pytest.mark.parametrize(
+    "pin",
+    [
+        *({"direction": direction} for direction in ("in", "out", "auto", "internal")),
+        {"direction": "auto", "finish_reason": "employee_busy", "answered": True},
+        {"direction": "auto", "answered": False},
+        {"answered": False},
+        *({"finish_reason": each} for each in ("incorrect_input", "no_money")),
+        *({"finish_reason": each} for each in ("subscriber_busy", "out_call_not_allowed")),
+    ],
+    ids=str,
+)
+def test_the_wait_lasts_to_the_answer_or_to_giving_up(empty: History, pin: dict[str, Any]) -> None:
+    empty.pins.add({"start": TEN, "wait_seconds": 30, **pin})
+    call = only_call(empty)
+    assert ((call.answered or call.end) - call.start).total_seconds() == 30
+
+
+def test_a_talk_after_a_transfer_needs_no_name(empty: History) -> None:
+    transfer = {"finish_reason": "transfer_disconnects", "transfer_talk_seconds": 30}
+    empty.pins.add({"start": TEN, "talk_seconds": 20, **transfer})
+    assert only_call(empty).talk_seconds == 50
+
+
+def test_the_field_of_a_number_that_is_a_users_is_the_number(empty: History) -> None:
+    phone = empty.directory.users[0].phone
+    for pin in ({"vendor": True}, {"to_operator": "101"}):
+        with pytest.raises(Contradiction, match=r"^client_phone: .* number of a user"):
+            empty.pins.add({"start": TEN, "client_phone": phone, **pin})
+
+
 def test_a_transfer_and_a_coach_are_laid_out(empty: History) -> None:
     empty.pins.add(
         {"start": TEN, "operator": "101", "talk_seconds": 20, "transfer_to": "102",

@@ -1,6 +1,6 @@
 """A pinned call as its author writes it, and the legs that follow from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from callmocks.history.columns import CALL_DIRECTIONS, CallKind, LegRole
 from callmocks.history.directory import Directory
 from callmocks.history.ids import PINS_PER_DAY
 from callmocks.history.pin_legs import PinnedLeg, ResolvedLeg, resolve_legs
+from callmocks.history.pin_talks import Talk
 from callmocks.history.reasons import OPERATOR_HUNG_UP, SUBSCRIBER_HUNG_UP
 from callmocks.history.timeline import Slot
 from callmocks.history.views import session_reasons
@@ -97,10 +98,22 @@ class ResolvedPin(msgspec.Struct):
     def named_operators(self) -> set[int]:
         return {self.operator, self.to_operator, self.transfer_to, self.coach} - {-1}
 
-    def name_operator(self, field: str, operator: int, directory: Directory) -> None:
-        number = directory.operators[operator].number
-        self.call = msgspec.structs.replace(self.call, **{field: number})
-        setattr(self, field, operator)
+    def name_choice(
+        self, drawn: Sequence[Talk], chosen: Sequence[Talk], directory: Directory
+    ) -> None:
+        """Put into the request in what the chosen talks differ from those drawn."""
+        named: dict[str, str | float] = {}
+        for old, new in zip(drawn, chosen, strict=True):
+            transferred, length = new.field == "transfer_to", new.end - new.start
+            shorter = length != old.end - old.start
+            if new.operator != old.operator or (transferred and shorter):
+                named[new.field] = directory.operators[new.operator].number
+                setattr(self, new.field, new.operator)
+            if shorter:
+                named["transfer_talk_seconds" if transferred else "talk_seconds"] = length / 1000
+        if chosen[0].start != drawn[0].start:
+            named["wait_seconds"] = (chosen[0].start - self.start_ms) / 1000
+        self.call = msgspec.structs.replace(self.call, **named)
 
 
 def parse_pin(raw: Any) -> PinnedCall:
@@ -198,7 +211,9 @@ def _find_user(call: PinnedCall, kind: int, directory: Directory) -> int:
         user = directory.users_by_phone.get(call.client_phone, -1)
     has_no_user = kind == CallKind.INTERNAL or call.vendor or call.anonymous
     text = "an internal, anonymous or vendor-scheme call has no own user"
-    _refuse_if(user >= 0 and has_no_user, "user", text)
+    if call.user is None:
+        text = f"it is the number of a user; {text}"
+    _refuse_if(user >= 0 and has_no_user, "client_phone" if call.user is None else "user", text)
     return user
 
 
@@ -257,8 +272,6 @@ def _check_numbers(call: PinnedCall) -> None:
         _refuse_if(wrong, field, f"{value} is not 0 to {_MAX_SECONDS} seconds")
     wrong = call.rating is not None and not 1 <= call.rating <= 5
     _refuse_if(wrong, "rating", f"{call.rating} is not 1 to 5")
-    alone = call.transfer_talk_seconds is not None and call.transfer_to is None
-    _refuse_if(alone, "transfer_talk_seconds", "nobody is named in transfer_to")
 
 
 def _check_participants(pin: ResolvedPin) -> None:
@@ -342,6 +355,8 @@ def _resolve_direct_slots(pin: ResolvedPin) -> dict[int, int]:
 
 
 def _check_slot_reasons(pin: ResolvedPin) -> None:
+    alone = pin.call.transfer_talk_seconds is not None and Slot.TRANSFER not in pin.slots
+    _refuse_if(alone, "transfer_talk_seconds", "nobody is named in transfer_to")
     direct = pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL)
     leg_kinds: dict[int, str] = {
         Slot.FIRST: "initiator" if direct else "subscriber",

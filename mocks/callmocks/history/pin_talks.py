@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
-from itertools import product
+from itertools import islice, product
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,19 @@ class Talk(NamedTuple):
     start: int
     end: int
     field: str  # the property of the pin that may name the operator
+
+
+class OpenTimes(NamedTuple):
+    """What a request leaves open: the wait after its start, and how long the talks are."""
+
+    call_start: int | None  # None where the wait is given
+    talk: bool
+    transfer_talk: bool
+
+
+Candidates = Sequence[Sequence[int]]  # operators for each talk, the likeliest first
+
+_SHORTEST_MS = 2_000  # of a talk that is shortened once more
 
 
 def list_talks(day: DayColumns) -> list[Talk]:
@@ -62,18 +75,62 @@ class OperatorTalks:
     def clear(self) -> None:
         self._talks.clear()
 
-    def find_overlap(self, talk: Talk) -> int | None:
-        """The id of the pinned call in which the operator speaks then."""
+    def find_overlap(self, talk: Talk) -> tuple[int, int, int] | None:
+        """Start, end and call of another talk that its operator has then."""
         talks = self._talks.get(talk.operator, [])
         before = bisect_left(talks, (talk.end,))
-        return talks[before - 1][2] if before and talks[before - 1][1] > talk.start else None
+        return talks[before - 1] if before and talks[before - 1][1] > talk.start else None
 
-    def choose_operators(
-        self, talks: Sequence[Talk], candidates: Sequence[int]
-    ) -> tuple[int, ...] | None:
-        """For each talk another candidate, the first ones who are free; None where none are."""
-        free = [
-            [each for each in candidates if self.find_overlap(talk._replace(operator=each)) is None]
-            for talk in talks
-        ]
-        return next((each for each in product(*free) if len({*each}) == len(each)), None)
+    def choose_operators(self, talks: Sequence[Talk], candidates: Candidates) -> list[Talk] | None:
+        """The talks with the first candidates who are free, nobody twice; None where none are."""
+        free = []
+        for talk, operators in zip(talks, candidates, strict=True):
+            moved = (talk._replace(operator=operator) for operator in operators)
+            free.append([each for each in moved if self.find_overlap(each) is None])
+        for chosen in product(*free):
+            if len({talk.operator for talk in chosen}) == len(chosen):
+                return list(chosen)
+        return None
+
+    def shorten(
+        self, talks: Sequence[Talk], candidates: Candidates, open_times: OpenTimes
+    ) -> list[Talk] | None:
+        """As ``choose_operators``, with times that are left open halved, or earlier, until it fits.
+
+        ``talks`` are one, two at the same time, or one and that after a transfer.
+        """
+        first, last = talks[0], talks[-1]
+        moments = [first.start]
+        if open_times.call_start is not None:
+            operators = {operator for each in candidates for operator in each}
+            moments += self._list_ends(operators, open_times.call_start, first.start)
+            moments.append(open_times.call_start)
+        transferred = last.field == "transfer_to"
+        ring = last.start - first.end  # before the talk after a transfer
+        for talk_ms in _halve(first.end - first.start, open_times.talk):
+            for last_ms in _halve(last.end - last.start, transferred and open_times.transfer_talk):
+                for moment in moments:
+                    end = moment + talk_ms
+                    moved = [talk._replace(start=moment, end=end) for talk in talks]
+                    if transferred:
+                        moved[-1] = last._replace(start=end + ring, end=end + ring + last_ms)
+                    found = self.choose_operators(moved, candidates)
+                    if found is not None:
+                        return found
+        return None
+
+    def _list_ends(self, operators: Iterable[int], after: int, before: int) -> list[int]:
+        """When talks end, from the last one."""
+        ends: set[int] = set()
+        for operator in operators:
+            talks = self._talks.get(operator, [])
+            first = max(bisect_left(talks, (after,)) - 1, 0)
+            ends.update(end for _, end, _ in islice(talks, first, bisect_left(talks, (before,))))
+        return sorted((end for end in ends if after < end < before), reverse=True)
+
+
+def _halve(length: int, is_open: bool) -> list[int]:
+    lengths = [length]
+    while is_open and lengths[-1]:
+        lengths.append(lengths[-1] // 2 if lengths[-1] > _SHORTEST_MS else 0)
+    return lengths

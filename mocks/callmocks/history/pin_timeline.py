@@ -14,10 +14,16 @@ from callmocks.history.directory import Directory
 from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.generator import Generator
 from callmocks.history.pin_legs import GivenCall, build_given_call
-from callmocks.history.pin_resolution import ResolvedPin
+from callmocks.history.pin_resolution import PinnedCall, ResolvedPin
 from callmocks.history.raw_columns import RAW_COLUMNS
-from callmocks.history.timeline import CallOutcomes, CallParameters, Slot, build_timeline
-from callmocks.history.walltime import day_of, day_start
+from callmocks.history.timeline import (
+    MAX_MENU_MS,
+    CallOutcomes,
+    CallParameters,
+    Slot,
+    build_timeline,
+)
+from callmocks.history.walltime import DAY_MS, DAYS, day_of, day_start
 
 _STREAM = 5
 _OPERATOR_ANSWERS = reasons.INDEX["operator_answer"]
@@ -46,10 +52,27 @@ def build_pinned_call(
     draw_parties(parameters, raw, outcomes, world.traffic, directory)
     parameters.start = start
     parameters.row, parameters.first_leg_row = np.array([row]), first_leg_row
-    _set_operators(parameters, pin, outcomes, employed)
+    _set_operators(parameters, pin, employed)
     _set_client(parameters, pin, directory)
     _set_fixed_values(parameters, pin, outcomes)
-    return build_timeline(day, outcomes, parameters)
+    limit_ms = (DAYS - day) * DAY_MS
+    while True:
+        built = build_timeline(day, outcomes, parameters)
+        if built.calls.end[0] < limit_ms or not _shorten(parameters, pin.call):
+            return built
+
+
+def _shorten(parameters: CallParameters, call: PinnedCall) -> bool:
+    """Halve all times that are left open; False where they are 0 already."""
+    times = [parameters.transfer_ring_ms, parameters.after_talk_ms]
+    if call.wait_seconds is None:
+        times += [parameters.ivr_ms, parameters.ring_ms, parameters.attempt_ms]
+    times += [parameters.talk_ms] if call.talk_seconds is None else []
+    times += [parameters.transfer_talk_ms] if call.transfer_talk_seconds is None else []
+    changed = any(each.any() for each in times)
+    for each in times:
+        each //= 2
+    return changed
 
 
 def _set_fixed_values(parameters: CallParameters, pin: ResolvedPin, outcomes: CallOutcomes) -> None:
@@ -69,34 +92,37 @@ def _set_fixed_values(parameters: CallParameters, pin: ResolvedPin, outcomes: Ca
     parameters.released_by_platform[0] = False
 
 
-def _set_operators(
-    parameters: CallParameters, pin: ResolvedPin, outcomes: CallOutcomes, employed: BoolColumn
-) -> None:
+def _set_operators(parameters: CallParameters, pin: ResolvedPin, employed: BoolColumn) -> None:
     by_slot, named = parameters.operators[0], pin.named_operators
-    others = [index for index in np.flatnonzero(employed).tolist() if index not in named]
+
+    def replace(operator: int, taken: set[int]) -> int:
+        others = (each for each in np.flatnonzero(employed).tolist() if each not in taken)
+        return next(others, operator)
+
     operator = pin.operator
-    if operator < 0 and by_slot[Slot.FIRST] in named:
-        operator = next(iter(others), operator)
+    if operator < 0 and (drawn := int(by_slot[Slot.FIRST])) in named:
+        operator = replace(drawn, named)
     if operator >= 0:
         reached = pin.answered or pin.kind != CallKind.INCOMING
         for slot in (Slot.FIRST, Slot.ANSWER) if reached else (Slot.ATTEMPT,):
             by_slot[slot] = operator
+    first = int(by_slot[Slot.FIRST])
     # Another telephone that rings: of who answers, or of a colleague.
-    if outcomes.reasons[0, Slot.PARALLEL] == _OPERATOR_ANSWERS:
-        by_slot[Slot.PARALLEL] = by_slot[Slot.ANSWER]
-    elif by_slot[Slot.PARALLEL] == by_slot[Slot.ANSWER]:
-        free = (index for index in others if index != by_slot[Slot.ANSWER])
-        by_slot[Slot.PARALLEL] = next(free, by_slot[Slot.PARALLEL])
+    if Slot.PARALLEL in pin.slots:
+        if pin.slots[Slot.PARALLEL] == _OPERATOR_ANSWERS:
+            by_slot[Slot.PARALLEL] = first
+        elif by_slot[Slot.PARALLEL] == first:
+            by_slot[Slot.PARALLEL] = replace(first, named | {first})
     for slot, operator in (
         (Slot.REMOTE, pin.to_operator),
         (Slot.TRANSFER, pin.transfer_to),
         (Slot.COACH, pin.coach),
     ):
-        if operator >= 0:
-            by_slot[slot] = operator
-        elif by_slot[slot] in named or by_slot[slot] == by_slot[Slot.FIRST]:
-            free = (index for index in others if index != by_slot[Slot.FIRST])
-            by_slot[slot] = next(free, by_slot[slot])
+        if operator < 0:
+            operator = int(by_slot[slot])
+            if operator == first or operator in named:
+                operator = replace(operator, named | {first})
+        by_slot[slot] = operator
 
 
 def _set_client(parameters: CallParameters, pin: ResolvedPin, directory: Directory) -> None:
@@ -118,12 +144,19 @@ def _set_client(parameters: CallParameters, pin: ResolvedPin, directory: Directo
 def _distribute_wait(
     parameters: CallParameters, pin: ResolvedPin, outcomes: CallOutcomes, wait_ms: int
 ) -> None:
-    if pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL):
+    attempt_ms = parameters.attempt_ms[0]
+    if Slot.REMOTE in pin.slots:
         parameters.ivr_ms[0], parameters.ring_ms[0] = 0, wait_ms
         return
+    if len(pin.slots) == 1:
+        menu_ms = min(wait_ms, MAX_MENU_MS) if reasons.ANSWERED[pin.slots[Slot.FIRST]] else 0
+        parameters.ivr_ms[0], attempt_ms[0] = menu_ms, wait_ms - menu_ms
+        return
     attempts = int((outcomes.reasons[0, Slot.ATTEMPT : Slot.PARALLEL] >= 0).sum())
-    parts = attempts + (2 if pin.answered else 1)
-    parameters.ivr_ms[0] = wait_ms // parts
-    parameters.attempt_ms[0, :attempts] = wait_ms // parts
-    last = wait_ms - (parts - 1) * (wait_ms // parts)
-    (parameters.ring_ms if pin.answered else parameters.attempt_ms[0])[0] = last
+    # The platform's calls ring twice: at the client and at the operator.
+    rings = 0 if not pin.answered else 2 if pin.kind == CallKind.AUTO else 1
+    part_ms = wait_ms // (attempts + rings + 1)
+    rest_ms = wait_ms - part_ms * (attempts + rings)
+    parameters.ivr_ms[0], attempt_ms[:attempts], parameters.ring_ms[0] = part_ms, part_ms, part_ms
+    last = (attempt_ms, parameters.ring_ms, parameters.ivr_ms)[rings]
+    last[0] = rest_ms

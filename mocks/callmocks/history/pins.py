@@ -14,8 +14,8 @@ from callmocks.history import ids
 from callmocks.history.columns import DayColumns, concat_days
 from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.generator import Generator
-from callmocks.history.pin_resolution import ResolvedPin, parse_pin, resolve_pin
-from callmocks.history.pin_talks import OperatorTalks, Talk, list_talks
+from callmocks.history.pin_resolution import PinnedCall, ResolvedPin, parse_pin, resolve_pin
+from callmocks.history.pin_talks import OpenTimes, OperatorTalks, Talk, list_talks
 from callmocks.history.views import arm
 from callmocks.history.views.call_views import CALL_VIEWS
 from callmocks.history.walltime import (
@@ -229,8 +229,8 @@ class Pins:
         if day_of(end_ms) >= DAYS:
             reason = f"the call ends at {ms_to_datetime(end_ms)}, after the last day, {LAST_DATE}"
             raise Contradiction("start", reason)
-        if any(self._talks.find_overlap(talk) for talk in pin.talks):
-            pin = self._choose_operators(pin, numbered)
+        if self._has_overlap(pin):
+            pin = self._avoid_overlaps(pin, numbered)
         self._reserved.difference_update(numbered.covered_ids)
         self._insert(pin)
         self._mark_changed()
@@ -251,27 +251,53 @@ class Pins:
         talks = [] if resolved.legs else list_talks(day)
         return Pin(session_id, number, request, day, sequence, talks)
 
-    def _choose_operators(self, pin: Pin, numbered: NumberedPin) -> Pin:
-        """The pin with other operators where its request names none."""
-        resolved, directory = numbered.resolved, self._generated.directory
-        open_talks = [talk for talk in pin.talks if getattr(resolved.call, talk.field) is None]
-        for talk in pin.talks:
+    def _avoid_overlaps(self, pin: Pin, numbered: NumberedPin) -> Pin:
+        """The pin with other operators, or else other times, where its request leaves them open."""
+        resolved, talks = numbered.resolved, pin.talks
+        call = resolved.call
+        candidates = [self._list_candidates(resolved, talk) for talk in talks]
+        chosen = self._talks.choose_operators(talks, candidates) or self._talks.shorten(
+            talks,
+            candidates,
+            OpenTimes(
+                call_start=resolved.start_ms if call.wait_seconds is None else None,
+                talk=call.talk_seconds is None,
+                transfer_talk=call.transfer_talk_seconds is None,
+            ),
+        )
+        if chosen is not None:
+            resolved.name_choice(talks, chosen, self._generated.directory)
+            found = self._build_pin(resolved, pin.sequence)
+            # In the last minutes of the last day other times may have got longer by this.
+            if not self._has_overlap(found):
+                return found
+        raise self._describe_overlap(call, talks, candidates)
+
+    def _has_overlap(self, pin: Pin) -> bool:
+        return any(self._talks.find_overlap(talk) for talk in pin.talks)
+
+    def _list_candidates(self, resolved: ResolvedPin, talk: Talk) -> list[int]:
+        if getattr(resolved.call, talk.field) is not None:
+            return [talk.operator]
+        colleagues = self._generated.list_colleagues(day_of(resolved.start_ms), talk.operator)
+        return [each for each in colleagues if each not in resolved.named_operators]
+
+    def _describe_overlap(
+        self, call: PinnedCall, talks: Sequence[Talk], candidates: Sequence[Sequence[int]]
+    ) -> Contradiction:
+        for talk in talks:
             other = self._talks.find_overlap(talk)
-            if other and talk not in open_talks:
-                number = directory.operators[talk.operator].number
-                reason = f"{number} speaks in the pinned call {other} at that time"
-                raise Contradiction(talk.field, reason)
-        candidates = self._generated.list_colleagues(pin.day.first_day, open_talks[0].operator)
-        free = [each for each in candidates if each not in resolved.named_operators]
-        chosen = self._talks.choose_operators(open_talks, free)
-        if chosen is None:
-            time = ms_to_datetime(open_talks[0].start).isoformat(" ", "seconds")
-            reason = f"all {len(free)} operators who could take it speak in pinned calls at {time}"
-            raise Contradiction("start", reason)
-        for talk, operator in zip(open_talks, chosen, strict=True):
-            if operator != talk.operator:
-                resolved.name_operator(talk.field, operator, directory)
-        return self._build_pin(resolved, pin.sequence)
+            if other and getattr(call, talk.field) is not None:
+                number = self._generated.directory.operators[talk.operator].number
+                until = ms_to_datetime(other[1]).isoformat(" ", "seconds")
+                reason = (
+                    f"{number} speaks in the pinned call {other[2]} at that time, until {until}"
+                )
+                return Contradiction(talk.field, reason)
+        time = ms_to_datetime(talks[0].start).isoformat(" ", "seconds")
+        count = max(map(len, candidates))
+        reason = f"all {count} operators who could take it speak in pinned calls at {time}"
+        return Contradiction("start", reason)
 
     def _insert(self, pin: Pin) -> None:
         self._pins[pin.id] = pin

@@ -51,6 +51,7 @@ SLOT_COUNT = Slot.COACH + 1
 # A transfer comes within 25 minutes of talk, so that no leg begins on another day than its call.
 LATEST_TRANSFER_MS = 1_500_000
 MAX_DIAL_MS = 2_000  # until the called party's phone rings
+MAX_MENU_MS = 1_500  # until the platform answers a call that no operator gets
 
 
 class CallOutcomes(msgspec.Struct):
@@ -190,7 +191,7 @@ class _Timeline:
         connect = np.where(self._direct, remote, answer)
         connect = np.where(dialled, start + parameters.ring_ms, connect)
         by_platform = ~self._direct & self._picked_up[:, Slot.FIRST] & (answer < 0) & ~dialled
-        connect = np.where(by_platform, start + np.minimum(parameters.ivr_ms, 1500), connect)
+        connect = np.where(by_platform, start + np.minimum(parameters.ivr_ms, MAX_MENU_MS), connect)
         end = np.where(self._direct, self._end[:, Slot.REMOTE], cursor + parameters.after_talk_ms)
         end = np.where(alone, np.maximum(connect, start) + parameters.attempt_ms[:, 0], end)
         self._place_leg(Slot.FIRST, start, end, connect)
