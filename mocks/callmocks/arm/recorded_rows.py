@@ -100,7 +100,7 @@ def _parse_answer(recorded: WireExchange) -> etree._Element:
     if recorded.transport == "frame":
         from callmocks.arm import frames
 
-        body = tree.json_to_xml(frames.decode_response(body).body)
+        body = tree.answer_to_xml(frames.decode_response(body).body)
     return schema.parse(body)
 
 

@@ -18,6 +18,7 @@ import msgspec
 from lxml import etree
 
 from callmocks.contract.quoting import shorten_text
+from callmocks.contract.xml import replace_forbidden
 from callmocks.errors import CallmocksError
 
 # Elements inside one another; the protocol's deepest tree has 6.
@@ -130,6 +131,11 @@ def encode(root: Node) -> bytes:
 
 def json_to_xml(body: bytes) -> bytes:
     return to_xml(decode(body))
+
+
+def answer_to_xml(body: bytes) -> bytes:
+    """Characters that XML cannot hold are replaced, as they are in our own error texts."""
+    return replace_forbidden(json_to_xml(body).decode("utf-8")).encode("utf-8")
 
 
 def iter_nodes(root: Node) -> Iterator[Node]:

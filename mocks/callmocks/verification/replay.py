@@ -208,7 +208,7 @@ class ReplayIndex:
             return f"no {operation or 'such request'} was recorded, only {names}"
         differences, nearest = ranked[0]
         if not differences:
-            return f"{operation} was recorded in another version of SOAP alone, as a Fault"
+            return f"{operation} was recorded, but its answer has no form for this request"
         listed = join_differences(differences)
         return f"{operation} was not recorded so; nearest is number {nearest.number}: {listed}"
 
