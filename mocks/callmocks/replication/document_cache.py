@@ -2,6 +2,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,8 +16,19 @@ from callmocks.replication.state import RedisState
 from callmocks.replication.store import DocumentChanges, Documents
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.worker import run_in_worker
 
 log = logging.getLogger(__name__)
+
+
+# Pinned calls that are built on the loop at once, each in about a millisecond.
+_PINS_AT_ONCE = 20
+
+
+class PreparedChanges(NamedTuple):
+    documents: dict[str, TenantDocuments]  # by tenant: written and deleted
+    histories: list[History]  # what new and reset tenants need while they are created
+    pins: dict[str, Pins]  # of tenants with many that are new
 
 
 class DocumentCache:
@@ -66,32 +79,47 @@ class DocumentCache:
             del self._documents[name]
             self._kept_pins.pop(name, None)
 
-    async def load_histories(self, changes: DocumentChanges) -> list[History]:
-        """What new and reset tenants need; while it is held, the changes are applied at once."""
-        loaded = []
-        for key, document in changes.written.items():
-            if key.partition("/")[2] == SPEC_KEY:
-                with suppress(CallmocksError, msgspec.MsgspecError):  # said when it is applied
-                    spec = msgspec.json.decode(document, type=TenantSpec)
-                    history = self._registry.load_history(spec.settings, spec.parse_world_file())
-                    loaded.append(await history)
-        return loaded
-
-    def apply_changes(self, changes: DocumentChanges) -> None:
+    async def prepare_changes(self, changes: DocumentChanges) -> PreparedChanges:
         written, deleted = changes.written, list(changes.deleted)
         if changes.is_complete:
             present = self.all_documents()
             deleted = [key for key in present if key not in written]
             written = {key: each for key, each in written.items() if present.get(key) != each}
-        self.apply_written(written, deleted)
+        return await self.prepare_written(written, deleted)
 
-    def apply_written(self, written: Documents, deleted: Iterable[str] = ()) -> None:
-        changed: defaultdict[str, TenantDocuments] = defaultdict(dict)
+    async def prepare_written(
+        self, written: Documents, deleted: Iterable[str] = ()
+    ) -> PreparedChanges:
+        """What takes long of these changes; memory must not change before they are applied."""
+        prepared = PreparedChanges(defaultdict(dict), [], {})
         for key, document in (*written.items(), *((key, None) for key in deleted)):
             name, _, part = key.partition("/")
-            changed[name][part] = document
+            prepared.documents[name][part] = document
+        for name, changed in prepared.documents.items():
+            with suppress(CallmocksError, msgspec.MsgspecError, LookupError):  # said when applied
+                await self._prepare_tenant(name, changed, prepared)
+        return prepared
+
+    async def _prepare_tenant(
+        self, name: str, changed: TenantDocuments, prepared: PreparedChanges
+    ) -> None:
+        pin_count = sum(part.startswith(documents.PIN) for part in changed)
+        after = {**self._documents.get(name, {}), **changed}
+        document = after.get(SPEC_KEY)
+        if document is None or not (SPEC_KEY in changed or pin_count > _PINS_AT_ONCE):
+            return
+        spec = msgspec.json.decode(document, type=TenantSpec)
+        history = await self._registry.load_history(spec.settings, spec.parse_world_file())
+        prepared.histories.append(history)
+        if pin_count > _PINS_AT_ONCE:
+            tenant = self._registry.get(name)
+            known = [*self._kept_pins[name].values(), *([tenant.pins] if tenant else [])]
+            await run_in_worker(partial(documents.apply_pins, history.pins, after, known))
+            prepared.pins[name] = history.pins
+
+    def apply_changes(self, prepared: PreparedChanges) -> None:
         specs = {}
-        for name, parts in changed.items():
+        for name, parts in prepared.documents.items():
             self.store_documents(name, parts)
             spec, tenant = self._read_spec(name), self._registry.get(name)
             # Another tenant of its name may have been created since.
@@ -100,7 +128,8 @@ class DocumentCache:
             if spec is not None:
                 specs[name] = spec
         for name in sorted(specs, key=lambda name: specs[name].created_at_version):
-            self.update_tenant(name, specs[name], changed[name])
+            changed = prepared.documents[name]
+            self.update_tenant(name, specs[name], changed, prepared.pins.get(name))
 
     def _read_spec(self, name: str) -> TenantSpec | None:
         self._problems.pop(name, None)
@@ -110,7 +139,10 @@ class DocumentCache:
             self._record_problem(name, error)
             return None
 
-    def update_tenant(self, name: str, spec: TenantSpec, changed: TenantDocuments) -> None:
+    def update_tenant(
+        self, name: str, spec: TenantSpec, changed: TenantDocuments, pins: Pins | None = None
+    ) -> None:
+        """``pins``: those that it has then, when they were built before."""
         try:
             tenant, is_new = self._registry.get(name), True
             if tenant is None:
@@ -127,7 +159,11 @@ class DocumentCache:
             get_state(tenant).incarnation = spec.incarnation
             changed = dict(self._documents[name]) if is_new else changed
             kept_pins = self._kept_pins[name]
-            documents.apply(tenant, changed, kept_pins.values())
+            documents.apply(tenant, changed)
+            if pins is None:
+                documents.apply_pins(tenant.pins, changed, kept_pins.values())
+            else:
+                tenant.history.pins = pins
             for part, document in changed.items():
                 if part.startswith(documents.SNAPSHOT_CONTENTS):
                     kept_pins.pop(part, None)

@@ -39,6 +39,7 @@ TenantDocuments = dict[str, bytes | None]
 SPEC_KEY = "tenant"
 # Two documents of each snapshot: a short one for lists, and what it holds.
 SNAPSHOT_INFO, SNAPSHOT_CONTENTS = "snapshot/", "snapshot-contents/"
+PIN = "pin/"
 
 
 class TenantSpec(msgspec.Struct, frozen=True):
@@ -146,24 +147,23 @@ def encode_changed_faults(
 def encode_changed_pins(pins: Pins, before: Pins | None = None) -> TenantDocuments:
     after = {pin.id: pin for pin in pins.list_all()}
     then = {} if before is None else {pin.id: pin for pin in before.list_all()}
-    found: TenantDocuments = {f"pin/{id}": None for id in then.keys() - after.keys()}
+    found: TenantDocuments = {f"{PIN}{id}": None for id in then.keys() - after.keys()}
     for id, pin in after.items():
         if pin is not then.get(id):
-            found[f"pin/{id}"] = msgspec.json.encode(PinDocument(pin.request, pin.sequence))
+            found[f"{PIN}{id}"] = msgspec.json.encode(PinDocument(pin.request, pin.sequence))
     if pins.counters != (PinCounters() if before is None else before.counters):
         found["pins"] = msgspec.json.encode(pins.counters)
     return found
 
 
-def apply(tenant: Tenant, changed: TenantDocuments, kept_pins: Collection[Pins] = ()) -> None:
-    """``kept_pins``: those of the tenant's snapshots, which need not be built again."""
+def apply(tenant: Tenant, changed: TenantDocuments) -> None:
+    """All but its pinned calls."""
     if "clock" in changed:
         _apply_clock(tenant, changed["clock"])
     if "choices" in changed:
         initial = tenant.settings.assumptions
         tenant.assumptions = Assumptions(_decode(changed["choices"], dict[str, str], initial))
     _apply_faults(tenant.faults, changed)
-    _apply_pins(tenant.pins, changed, kept_pins)
 
 
 def _apply_clock(tenant: Tenant, document: bytes | None) -> None:
@@ -192,8 +192,9 @@ def decode_fault_numbers(document: bytes | None) -> tuple[int, int]:
     return _decode(document, tuple[int, int], (0, 0))
 
 
-def _apply_pins(pins: Pins, changed: TenantDocuments, kept_pins: Collection[Pins]) -> None:
-    numbered = dict(_iter_numbered(changed, "pin/"))
+def apply_pins(pins: Pins, changed: TenantDocuments, kept_pins: Collection[Pins]) -> None:
+    """``kept_pins``: those of its snapshots and the like, which need not be built again."""
+    numbered = dict(_iter_numbered(changed, PIN))
     known = pins.find_common(kept_pins) if numbered else {}
     for id in numbered:
         pins.remove(id)

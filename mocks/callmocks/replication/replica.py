@@ -10,37 +10,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from callmocks.errors import SettingsError, StateError
-from callmocks.history.clock import read_stopwatch, unix_time
-from callmocks.history.factory import HistoryFactory
-from callmocks.history.generator import derive_key
+from callmocks.history.clock import read_stopwatch
 from callmocks.replication import documents, recovery
 from callmocks.replication.connection import RedisConnection
-from callmocks.replication.document_cache import DocumentCache, get_state
+from callmocks.replication.document_cache import get_state
 from callmocks.replication.documents import TenantSpec
-from callmocks.replication.recovery import Divergence
+from callmocks.replication.following_store import MAX_ATTEMPTS, FollowingStore
 from callmocks.replication.remote_connections import RemoteConnections
-from callmocks.replication.replicated_store import ReplicatedStore
-from callmocks.replication.state import TTL_SECONDS, RedisState
+from callmocks.replication.state import TTL_SECONDS
 from callmocks.replication.store import (
-    ALIVE_SECONDS,
     NO_STORE,
-    DocumentChanges,
-    Documents,
-    DocumentStore,
     StoreVersion,
     make_stamp,
 )
 from callmocks.replication.transaction import Transaction, create_transaction
-from callmocks.replication.version_vector import VersionVector
-from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant_store import ReplicationStatus
 from callmocks.tenants.worker import run_if_long
@@ -54,42 +43,18 @@ T = TypeVar("T")
 HEARTBEAT_SECONDS = 0.25
 _STOP_SECONDS = 0.5
 _RESTORE_ATTEMPTS = 20  # of a heartbeat each, for others to restore what was deleted
-_MAX_ATTEMPTS = 100  # of a change while other replicas are always faster
 
 log = logging.getLogger(__name__)
 
 
-class Replica(ReplicatedStore):
+class Replica(FollowingStore):
     def __init__(self, url: str, providers: Mapping[str, Provider]) -> None:
-        self.connection = RedisConnection(url)
-        super().__init__(Registry(HistoryFactory(), providers, lambda name: RedisState(self, name)))
-        host, number = socket.gethostname().partition(".")[0] or "replica", os.getpid()
-        self.replica_name = f"{host}-{number}-{derive_key(host, number, unix_time()).hex()[:4]}"
-        self._version = StoreVersion()
-        self._vector = VersionVector()  # of the changes that memory is made of
-        self._writer = make_stamp()  # of its next changes, which follow from those before them
-        self._first, self._note = 0, ""  # of the store that memory follows: see DocumentChanges
-        self._last_loss = ""
-        self._lost_tenants: dict[str, Documents] = {}  # that are to be put back
+        super().__init__(RedisConnection(url), providers)
         self._run_id = ""
-        self._damaged_since = 0.0
-        self._store = DocumentStore(self.connection)
-        self._cache = DocumentCache(self.registry)
         self._remote_connections = RemoteConnections(self.connection, self._store, self.registry)
-        self._lock = asyncio.Lock()  # held while memory goes from one version to another
         self._replicas = 0
         self._ttl_renewed_at = read_stopwatch()
         self._tasks: list[asyncio.Task[None]] = []
-
-    @property
-    def version(self) -> StoreVersion:
-        """What the tenants in memory are at."""
-        return self._version
-
-    @version.setter
-    def version(self, version: StoreVersion) -> None:
-        self._version = version
-        self._vector = self._vector.add(version.number, version.stamp)
 
     @property
     def replication_status(self) -> ReplicationStatus:
@@ -124,7 +89,7 @@ class Replica(ReplicatedStore):
 
     async def stop(self) -> None:
         """Leave. What is shared stays with the others, and in the store for a day."""
-        running = set(self._tasks)
+        running = {*self._tasks, *([self._catching_up] if self._catching_up else [])}
         while running:  # repeatedly: some library code swallows CancelledError
             for task in running:
                 task.cancel()
@@ -136,20 +101,22 @@ class Replica(ReplicatedStore):
     # changes
 
     async def sync(self) -> None:
-        version = self.version
-        if not await self._store.is_current(version):
-            await self.catch_up(version)
+        for _ in range(2):  # the first may have begun before what is to be seen was written
+            version = self.version
+            if not await self._store.is_current(version):
+                await self.catch_up(version)
 
     async def _run_transaction(
         self, prepare: Callable[[], Transaction[T]], *, is_long: bool = False
     ) -> T:
-        async with self._lock:
-            for _ in range(_MAX_ATTEMPTS):
+        for _ in range(MAX_ATTEMPTS):
+            async with self._lock:
+                base = self.version
                 transaction = await run_if_long(prepare, is_long)
                 if await self._commit_transaction(transaction):
                     return transaction.result
-                await self._apply_remote_changes()
-        raise StateError(f"others were faster {_MAX_ATTEMPTS} times; nothing was changed")
+            await self.catch_up(base)
+        raise StateError(f"others were faster {MAX_ATTEMPTS} times; nothing was changed")
 
     async def _commit_transaction(self, transaction: Transaction[T]) -> bool:
         """False when other replicas were faster."""
@@ -172,139 +139,6 @@ class Replica(ReplicatedStore):
         transaction.apply()
         return True
 
-    async def _write_version(
-        self, written: Documents, deleted: Iterable[str] = (), state_keys: Iterable[str] = ()
-    ) -> bool:
-        """False when other replicas were faster; else memory is to be brought to it at once."""
-        base, following = self.version, self.version.make_next(self._writer)
-        try:
-            done = await self._store.commit_changes(base, following, written, deleted, state_keys)
-        except BaseException:
-            # It may have been made: the next one of its number must not pass for it.
-            self._writer = make_stamp()
-            raise
-        if done:
-            self.version = following
-        return done
-
-    # following others
-
-    async def catch_up(self, stale: StoreVersion) -> None:
-        """Bring memory to the store's version, unless it has left ``stale`` already."""
-        async with self._lock:
-            if self.version == stale:
-                await self._apply_remote_changes()
-
-    async def _apply_remote_changes(self) -> None:
-        """Called while the lock is held."""
-        try:
-            for _ in range(_MAX_ATTEMPTS):
-                changes = await self._store.read_changes(self.version)
-                histories = [] if changes is None else await self._cache.load_histories(changes)
-                if changes is not None and changes.is_whole and changes.includes_since:
-                    self._follow(changes)
-                elif not await self._recover(changes):
-                    continue
-                histories.clear()
-                self._damaged_since = 0.0
-                await self._put_back_lost_tenants()
-                return
-            raise StateError(f"others were faster {_MAX_ATTEMPTS} times")
-        except StateError:
-            raise
-        except Exception:
-            log.exception("the shared state cannot be followed")
-            text = "callmocks has a defect here; its log says more"
-            raise self.connection.mark_failed(text) from None
-
-    def _follow(self, changes: DocumentChanges) -> None:
-        if changes.note not in ("", self._note):
-            self._report_loss(changes.note)
-        self._first, self._note = changes.first, changes.note
-        if changes.version != self.version or changes.is_complete:
-            self._cache.apply_changes(changes)
-            self.version = changes.version
-        self._vector = changes.vector
-
-    async def _recover(self, changes: DocumentChanges | None) -> bool:
-        """The store lacks what this replica has. False when another one was faster."""
-        divergence = Divergence(self.version, self._first, self._vector, changes)
-        if divergence.can_restore:
-            return await self._restore_store(divergence)
-        assert changes is not None
-        if not changes.is_whole:
-            if not self._waited_for_others():
-                raise StateError("another replica restores the shared state")
-            if not recovery.has_tenants(changes.written):
-                return await self._restore_store(divergence)
-            await self._rebuild_store(changes)
-            return False
-        self._writer = make_stamp()
-        if divergence.loses_nothing:
-            self._follow(changes)
-            return True
-        lost = recovery.find_lost_tenants(self._cache, divergence, changes.written)
-        self._lost_tenants |= lost
-        self._follow(changes)
-        self._report_loss(
-            f"{divergence.describe()}, and others went on; {self.replica_name} puts back "
-            f"{len(lost)} tenants, its other changes since are lost"
-        )
-        return True
-
-    def _waited_for_others(self) -> bool:
-        """Whether nobody restored a store of which keys were deleted, in the time they have."""
-        now = read_stopwatch()
-        self._damaged_since = self._damaged_since or now
-        return now - self._damaged_since > ALIVE_SECONDS
-
-    async def _restore_store(self, divergence: Divergence) -> bool:
-        replaced = NO_STORE if divergence.store is None else divergence.store.version
-        version = StoreVersion(make_stamp(), divergence.next_number, make_stamp())
-        note = f"{divergence.describe()}; {self.replica_name} restored it as {version.number}"
-        present = self._cache.all_documents()
-        if not await self._store.create_store(version, present, replaced, self._vector, note):
-            return False
-        self.version, self._first, self._note = version, version.number, note
-        self._report_loss(note)
-        return True
-
-    async def _rebuild_store(self, found: DocumentChanges) -> None:
-        """From the documents that it has: no replica that is alive has all of them."""
-        kept, incomplete = recovery.drop_incomplete_tenants(found.written)
-        number = max(found.version.number, recovery.find_last_creation(kept))
-        vector = found.vector._replace(forgotten=max(found.vector.forgotten, number))
-        version = StoreVersion(make_stamp(), number + 1, make_stamp())
-        note = (
-            f"Redis had lost some of its keys; {self.replica_name} rebuilt it as {version.number} "
-            f"from the {len(kept)} documents that were there"
-        )
-        if incomplete:
-            note += f", without the tenants {', '.join(incomplete)}, whose settings were not"
-        if await self._store.create_store(version, kept, found.version, vector, note):
-            self._report_loss(note)
-
-    async def _put_back_lost_tenants(self) -> None:
-        while self._lost_tenants:
-            name, parts = next(iter(self._lost_tenants.items()))
-            if self.registry.get(name) is not None:  # by another replica that had it
-                del self._lost_tenants[name]
-                continue
-            number = self.version.number + 1
-            found = recovery.prepare_lost_tenant(self.registry, parts, number)
-            if isinstance(found, str):
-                self._report_loss(f"tenant {name} cannot be put back: {found}")
-            else:
-                written = {f"{name}/{part}": document for part, document in found.items()}
-                if not await self._write_version(written):
-                    return  # the heartbeat notices that others were faster, and comes back
-                self._cache.apply_written(written)
-            del self._lost_tenants[name]
-
-    def _report_loss(self, text: str) -> None:
-        self._last_loss = text
-        log.warning("callmocks: %s", text)
-
     async def _repeat_forever(self, step: Callable[[], Awaitable[None]]) -> None:
         while True:
             with suppress(StateError):  # the connection has the reason
@@ -324,7 +158,12 @@ class Replica(ReplicatedStore):
             self._run_id = ""
         is_current = heartbeat.version == self.version and heartbeat.is_whole
         if not is_current or self._lost_tenants or not self._run_id:
-            await self.catch_up(self.version)
+            # It may take long, and a replica whose heartbeat is late counts as gone.
+            catching_up = self._start_catching_up(self.version)
+            await asyncio.wait([catching_up], timeout=HEARTBEAT_SECONDS)
+            if not catching_up.done():
+                return
+            catching_up.result()
         self._run_id = heartbeat.run_id
 
     async def _subscribe(self) -> None:
@@ -338,12 +177,10 @@ class Replica(ReplicatedStore):
     # joining
 
     async def _load_documents(self, spec: TenantSpec, fill: FillTenant | None) -> None:
-        for attempt in range(_MAX_ATTEMPTS):
+        for attempt in range(MAX_ATTEMPTS):
             changes = await self._store.read_changes(self.version)
             if changes is not None and changes.is_whole:
-                histories = await self._cache.load_histories(changes)
-                self._cache.apply_changes(changes)
-                histories.clear()
+                self._cache.apply_changes(await self._cache.prepare_changes(changes))
                 if self._cache.problem:
                     raise self._settings_error(self._cache.problem)
                 self.version, self._first = changes.version, changes.first
