@@ -219,6 +219,9 @@ STEPS: dict[str, Step] = {
     ),
     "pins": lambda it: it.pin(),
     "pins listed": lambda it: it.request(f"{it.tenant}/calls"),
+    "truth of pins": lambda it: it.request(
+        f"{it.tenant}/truth?from=2026-03-03T10:00:00&till=2026-03-03T20:00:00"
+    ),
     "legs with pins": lambda it: it.cdr("get.call_legs_report"),
     "page of calls": lambda it: it.page("calls?day=2026-03-02"),
     "page of a week": lambda it: it.page("cdr/legs?day=2026-03-02&span=7"),
@@ -226,6 +229,8 @@ STEPS: dict[str, Step] = {
     "overview": lambda it: it.page(""),
     "find": lambda it: it.page("find?q=613295627&day=2026-02-24"),
     "journal": lambda it: it.request(f"{it.tenant}/journal"),
+    "roster": lambda it: it.request(f"{it.tenant}/roster?from=2025-01-30&till=2026-03-03"),
+    "episodes": lambda it: it.request(f"{it.tenant}/episodes?from=2025-01-30&till=2026-03-03"),
     "fingerprint": lambda it: it.request(f"{it.tenant}/fingerprint"),
     "tenant": lambda it: it.request(
         it.urls["control"] + "/api/tenants",

@@ -9,6 +9,7 @@ import pytest
 
 from callmocks.cdr.provider import CDR
 from callmocks.contract.json_model import to_json
+from callmocks.control import calls
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.server.providers import PROVIDERS
@@ -226,6 +227,18 @@ async def test_a_long_truth_is_complete_and_does_not_block_other_requests(
 async def test_an_invalid_window_is_refused(control: ControlClient, query: str) -> None:
     await control.call("PUT", "/api/tenants/demo/clock", {"now": "2030-01-01"})
     assert (await control.call("GET", "/api/tenants/demo/truth" + query))[0] == 422
+
+
+async def test_pinned_calls_count_against_the_limit_of_a_window(
+    control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "MAX_TRUTH_CALLS", 2)
+    await control.post("/api/tenants", {"name": "bare", "world": "empty"})
+    path = "/api/tenants/bare/truth?from=2026-03-02T00:00:00&till=2026-03-02T12:00:00"
+    for hour, status in ((9, 200), (10, 200), (11, 422)):
+        await control.post("/api/tenants/bare/calls", {"start": f"2026-03-02T{hour:02}:00:00"})
+        assert (await control.call("GET", path))[0] == status
+    assert (await control.call("GET", path.replace("T12", "T11")))[0] == 200
 
 
 async def test_equal_seeds_have_equal_fingerprints_whatever_is_pinned(

@@ -21,7 +21,7 @@ from callmocks.history.slices import LegSlice
 from callmocks.history.views.arm import OperatorLegs, find_call_ref
 from callmocks.history.walk_index import WalkIndex
 from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start, ms_to_datetime
-from callmocks.tenants.worker import LONG_CALLS, run_computation, run_if_long
+from callmocks.tenants.worker import run_computation, run_if_long
 
 # Seconds of search, and rows that are rendered, after which others are served.
 _YIELD_SECONDS = 0.004
@@ -61,7 +61,7 @@ async def get_page(
 
     Other requests are served between days and between batches of rows.
     """
-    is_long = history.has_long_days or len(history.pins) > LONG_CALLS
+    is_long = history.has_long_days or history.has_many_pins
     # A page stays the same until a call of the operator begins or ends, so a client that polls gets
     # the cached one. Pinned calls come and go: with them no page is cached.
     if history.pins:

@@ -55,7 +55,7 @@ async def prepare_report(
         is_long = is_long or history.has_long_days
     else:
         query.call_count = history.count_window_calls(*span)
-    is_long = is_long or query.call_count + len(history.pins) > LONG_CALLS
+    is_long = is_long or query.call_count > LONG_CALLS or history.has_many_pins
     return query, span, is_long
 
 

@@ -21,7 +21,7 @@ from callmocks.history.history import History
 from callmocks.history.keys import DATA_VERSION
 from callmocks.history.pin_resolution import PinnedCall
 from callmocks.history.pins import Pin
-from callmocks.history.truth import collect_truth
+from callmocks.history.truth import iter_truth
 from callmocks.history.walltime import DAY_MS, DAYS, datetime_to_ms, day_of, day_start
 from callmocks.tenants.scenario import WallTime
 from callmocks.tenants.worker import run_computation, yield_turn
@@ -175,12 +175,12 @@ async def unpin_call(context: RequestContext) -> None:
     response=json_struct(TruthList),
 )
 async def show_truth(context: RequestContext) -> dict[str, Any]:
-    tenant = context.tenant
+    history = context.tenant.history
     begin, before = read_window(context)
-    now = datetime_to_ms(tenant.clock.now())
-    _check_window_size(tenant.history, begin, min(before, now))
-    is_long = tenant.history.count_window_calls(begin, before, now) > _LONG_TRUTH
-    describe = _describe_truth(tenant.history, begin, before, now)
+    now = datetime_to_ms(context.tenant.clock.now())
+    call_count = history.count_window_calls(begin, before, now)
+    is_long = call_count > _LONG_TRUTH or history.has_many_pins
+    describe = _describe_truth(history, begin, before, now)
     return {"calls": await run_computation(describe, is_long)}
 
 
@@ -196,13 +196,12 @@ def read_window(context: RequestContext) -> tuple[int, int]:
 
 
 async def _describe_truth(
-    history: History, from_ms: int, till_ms: int, now_ms: int
+    history: History, from_ms: int, before_ms: int, now_ms: int
 ) -> list[msgspec.Raw]:
-    """The truth of a window, day by day, so that other requests are served in between."""
+    _check_window_size(history, from_ms, min(before_ms, now_ms))
     calls: list[msgspec.Raw] = []
-    for day in range(max(day_of(from_ms), 0), min(day_of(min(till_ms - 1, now_ms)) + 1, DAYS)):
-        window = max(from_ms, day_start(day)), min(till_ms, day_start(day + 1))
-        calls += map(_encode_call, history.truth_between(*window, now_ms))
+    for piece in history.iter_truth(from_ms, before_ms, now_ms):
+        calls += map(_encode_call, piece)
         await yield_turn()
     return calls
 
@@ -242,7 +241,8 @@ def describe_batch(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
     day = concat_days([pin.day for pin in pins])
     calls = {
         call.session_id: to_json(call)
-        for call in collect_truth(history, [day], 0, day_start(DAYS), day_start(DAYS))
+        for piece in iter_truth(history, [day], 0, day_start(DAYS), day_start(DAYS))
+        for call in piece
     }
     return [
         {"id": pin.id, "number": pin.number, "requested": pin.request, **calls[pin.id]}
@@ -283,9 +283,11 @@ def _with_line(error: ProblemError, number: int) -> ProblemError:
 def _check_window_size(history: History, from_ms: int, till_ms: int) -> None:
     first = max(day_of(from_ms), history.first_day)
     last = min(day_of(till_ms + DAY_MS - 1), history.last_day + 1)
-    total = 0
+    total = len(history.pins.slice_batch(from_ms, till_ms))
     for day in range(first, last):
-        total += history.generated.count_calls(day)
         if total > MAX_TRUTH_CALLS:
-            detail = f"the window holds more than {MAX_TRUTH_CALLS} calls; narrow it"
-            raise ProblemError(422, detail, where="till")
+            break
+        total += history.generated.count_calls(day)
+    if total > MAX_TRUTH_CALLS:
+        detail = f"the window holds more than {MAX_TRUTH_CALLS} calls; narrow it"
+        raise ProblemError(422, detail, where="till")

@@ -5,6 +5,8 @@ In a batch of days times count from the first day's midnight, and each day has r
 Indexes of people and things are positions in the directory.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -99,6 +101,10 @@ class DayColumns(msgspec.Struct, frozen=True):
     legs: LegColumns
     day_offset: IntColumn | None = None  # of each call in a batch
 
+    def __len__(self) -> int:
+        """Of calls."""
+        return len(self.calls.row)
+
     @property
     def call_days(self) -> int | IntColumn:
         return self.first_day if self.day_offset is None else self.first_day + self.day_offset
@@ -111,6 +117,21 @@ class DayColumns(msgspec.Struct, frozen=True):
     @property
     def leg_days(self) -> int | IntColumn:
         return self.days_of_calls(self.legs.call)
+
+    def slice_calls(self, first: int, last: int) -> DayColumns:
+        """Calls by position, with their legs."""
+        if last - first == len(self):
+            return self
+        chosen = slice(first, last)
+        calls = {name: getattr(self.calls, name)[chosen] for name in CallColumns.__struct_fields__}
+        count = calls["leg_count"]
+        first_leg = np.cumsum(count) - count
+        positions = np.repeat(calls["first_leg"] - first_leg, count) + np.arange(count.sum())
+        legs = {name: getattr(self.legs, name)[positions] for name in LegColumns.__struct_fields__}
+        calls["first_leg"] = first_leg
+        legs["call"] = np.repeat(np.arange(len(count)), count)
+        offset = None if self.day_offset is None else self.day_offset[chosen]
+        return DayColumns(self.first_day, CallColumns(**calls), LegColumns(**legs), offset)
 
     @property
     def nbytes(self) -> int:

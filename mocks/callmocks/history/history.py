@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,7 +20,7 @@ from callmocks.history.generated_days import DayView, GeneratedDays
 from callmocks.history.lags import NO_LAGS, Lag
 from callmocks.history.pins import Pins
 from callmocks.history.slices import FrameSlice, LegSlice
-from callmocks.history.truth import collect_truth
+from callmocks.history.truth import iter_truth
 from callmocks.history.views.arm import (
     LegsByOperator,
     OperatorLegs,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 # Rows that a query may look at: in a window of CDR or 1C all legs, in ARM those of the operator.
 ROW_BUDGET = 2_000_000
 LONG_DAY_CALLS = 5000
+MANY_PINS = 2000
 # Legs that are generated to find an operator's; the default history has some 4 million by 2026.
 GENERATION_BUDGET = 10_000_000
 _STEP_BYTES = 300  # of the index of a walk
@@ -99,6 +101,11 @@ class History:
         """Whether a day takes so long to generate that it should not be done on the event loop."""
         return self.generated.days_per_batch == 1 and self.world.calls_per_day > LONG_DAY_CALLS
 
+    @property
+    def has_many_pins(self) -> bool:
+        """Whether their frames, new after each change, take too long for the event loop."""
+        return len(self.pins) > MANY_PINS
+
     def count_window_calls(self, from_ms: int, till_ms: int, now_ms: int) -> int:
         """Of the days that a window touches; none is generated for it."""
         first, last = self._clip_days(from_ms, till_ms)
@@ -127,8 +134,18 @@ class History:
         return self._join_slices("onec", self.slice_service_calls(from_ms, before_ms, now_ms))
 
     def truth_between(self, from_ms: int, before_ms: int, now_ms: int) -> list[Call]:
-        days = map(self.generated.get_day, self.days_in_window(from_ms, before_ms, now_ms))
-        return collect_truth(self, [*days, *self.pins.days], from_ms, before_ms, now_ms)
+        return list(chain.from_iterable(self.iter_truth(from_ms, before_ms, now_ms)))
+
+    def iter_truth(self, from_ms: int, before_ms: int, now_ms: int) -> Iterator[list[Call]]:
+        """In pieces, between which others may be served; some are empty."""
+        first, last = self._clip_days(from_ms, min(before_ms - 1, now_ms))
+        for day in range(first, last + 1):
+            window = max(from_ms, day_start(day)), min(before_ms, day_start(day + 1))
+            days = [self.generated.get_day(day)] if self.generated.count_calls(day) else []
+            if len(pinned := self.pins.slice_batch(*window)):
+                days.append(pinned)
+            yield []
+            yield from iter_truth(self, days, *window, now_ms)
 
     def _slice_view(self, name: str, from_ms: int, before_ms: int, now_ms: int) -> list[FrameSlice]:
         days = self.days_in_window(from_ms, before_ms, now_ms)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from callmocks.errors import Contradiction
@@ -185,6 +186,12 @@ class Pins:
         pin = self._pins.get(ids.BASE + day * ids.DAY_SLOTS + ids.PINNED_SESSION + number)
         return pin.day if pin is not None and row in pin.day.legs.row else None
 
+    def slice_batch(self, from_ms: int, before_ms: int) -> DayColumns:
+        """Those that start in a window, by start."""
+        day = self._get_frames().day
+        starts = day_start(day.first_day) + day.calls.start.astype(np.int64)
+        return day.slice_calls(*starts.searchsorted([from_ms, before_ms]).tolist())
+
     def view_frame(self, view_name: str) -> pl.DataFrame:
         return self._get_frames().build_view(view_name)
 
@@ -314,14 +321,14 @@ class _PinFrames:
 
     def __init__(self, generated: GeneratedDays, days: list[DayColumns]) -> None:
         self._key, self._lookups = generated.key, generated.lookups
-        self._day = concat_days(days) if days else generated.empty_day
+        self.day = concat_days(days) if days else generated.empty_day
         self._views: dict[str, pl.DataFrame] = {}
 
     def build_view(self, name: str) -> pl.DataFrame:
         if name not in self._views:
-            self._views[name] = CALL_VIEWS[name].build(self._key, self._day, self._lookups)
+            self._views[name] = CALL_VIEWS[name].build(self._key, self.day, self._lookups)
         return self._views[name]
 
     @cached_property
     def operator_legs(self) -> arm.LegsByOperator:
-        return arm.LegsByOperator(arm.select_operator_legs(self._day))
+        return arm.LegsByOperator(arm.select_operator_legs(self.day))

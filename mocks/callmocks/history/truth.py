@@ -2,37 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from callmocks.contract.truth import ArmRow, Call, CdrIds, Leg, OnecId
 from callmocks.history import ids, reasons
-from callmocks.history.columns import CALL_DIRECTIONS, ROLE_NAMES, CallKind, DayColumns
+from callmocks.history.columns import (
+    CALL_DIRECTIONS,
+    ROLE_NAMES,
+    CallColumns,
+    CallKind,
+    DayColumns,
+)
 from callmocks.history.views import arm, onec, session_reasons
 from callmocks.history.walltime import day_start, ms_to_datetime
 
 if TYPE_CHECKING:
     from callmocks.history.history import History
 
+_PIECE_CALLS = 500
 _DIRECTIONS = {kind: direction for direction, kind in CALL_DIRECTIONS.items()}
 
 
-def collect_truth(
+def iter_truth(
     history: History, days: Iterable[DayColumns], from_ms: int, before_ms: int, now_ms: int
+) -> Iterator[list[Call]]:
+    """Calls that start in [from_ms, before_ms) by start, with ids that no view shows yet.
+
+    In pieces, between which others may be served.
+    """
+    # A generated call's reason depends on those before it, which a piece does not have.
+    days = [replace(day, calls=_with_session_reasons(day)) for day in days]
+    times = np.sort(np.concatenate([[], *map(_find_starts, days)]))
+    times = times[slice(*times.searchsorted([from_ms, min(before_ms, now_ms + 1)]))]
+    bounds = np.unique([from_ms, *times[_PIECE_CALLS::_PIECE_CALLS], before_ms]).tolist()
+    for begin, end in pairwise(bounds):
+        yield _describe_calls(history, days, int(begin), int(end), now_ms)
+
+
+def _with_session_reasons(day: DayColumns) -> CallColumns:
+    return replace(day.calls, session_reason=session_reasons.find_session_reasons(day))
+
+
+def _describe_calls(
+    history: History, days: Sequence[DayColumns], from_ms: int, before_ms: int, now_ms: int
 ) -> list[Call]:
-    """Calls that start in [from_ms, before_ms) by start, with ids that no view shows yet."""
     calls: list[tuple[int, Call]] = []
     for day in days:
-        starts = day_start(day.first_day) + day.calls.start.astype(np.int64)
-        chosen = np.flatnonzero((starts >= from_ms) & (starts < before_ms) & (starts <= now_ms))
-        if len(chosen):
-            describe = _ProviderIds(history, day).describe_call
-            calls += [(int(starts[call]), describe(int(call), now_ms)) for call in chosen]
-    return [call for _, call in sorted(calls, key=lambda pair: pair[0])]
+        starts = _find_starts(day)
+        first, last = starts.searchsorted([from_ms, min(before_ms, now_ms + 1)]).tolist()
+        if first < last:
+            describe = _ProviderIds(history, day.slice_calls(first, last)).describe_call
+            found = (describe(call, now_ms) for call in range(last - first))
+            calls += zip(starts[first:last].tolist(), found, strict=True)
+    return [call for _, call in sorted(calls, key=itemgetter(0))]
+
+
+def _find_starts(day: DayColumns) -> NDArray[np.int64]:
+    return day_start(day.first_day) + day.calls.start.astype(np.int64)
 
 
 class _ProviderIds:

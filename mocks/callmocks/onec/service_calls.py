@@ -126,16 +126,16 @@ async def select_calls(
     begin, end = resolve_period(exchange, parameters, is_day)
     _check_identifiers(exchange, parameters)
     query = _build_query(exchange, layout, begin, end, parameters)
-    call_count, pins = query.count_calls(), exchange.tenant.history.pins
+    call_count, history = query.count_calls(), exchange.tenant.history
     require_row_budget(exchange, call_count)
     order = exchange.use_assumption("onec.row-order")
-    if order == "call-start" and not pins:
+    if order == "call-start" and not history.pins:
         if len(query.days) == 1 and call_count <= LONG_CALLS:
             return _write_generated_day(query, query.days.start, write_rows)
         steps = _write_generated_days(query, write_rows)
     else:
         steps = _write_sorted_frame(query, order, write_rows)
-    return await run_computation(steps, call_count + len(pins) > LONG_CALLS)
+    return await run_computation(steps, call_count > LONG_CALLS or history.has_many_pins)
 
 
 def resolve_period(

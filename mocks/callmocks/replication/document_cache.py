@@ -114,7 +114,8 @@ class DocumentCache:
         if pin_count > _PINS_AT_ONCE:
             tenant = self._registry.get(name)
             known = [*self._kept_pins[name].values(), *([tenant.pins] if tenant else [])]
-            await run_in_worker(partial(documents.apply_pins, history.pins, after, known))
+            apply = partial(documents.apply_pins, history.pins, after, known)
+            await run_in_worker(apply, is_shared=True)
             prepared.pins[name] = history.pins
 
     def apply_changes(self, prepared: PreparedChanges) -> None:

@@ -26,7 +26,7 @@ async def show_clock(context: RequestContext) -> dict[str, Any]:
     tenant = context.tenant
     return {
         "tenant": tenant,
-        "today": await run_if_long(partial(day_progress, tenant), tenant.history.has_long_days),
+        "today": await find_day_progress(tenant),
         "steps": STEPS,
         "settings": tenant.settings,
         "session_time_offset": tenant.session_time_offset,
@@ -34,8 +34,13 @@ async def show_clock(context: RequestContext) -> dict[str, Any]:
     }
 
 
-def day_progress(tenant: Tenant) -> dict[str, Any]:
+async def find_day_progress(tenant: Tenant) -> dict[str, Any]:
     """Numbers of calls of the clock's day; ``next`` is when the next one begins."""
+    is_long = tenant.history.has_long_days or tenant.history.has_many_pins
+    return await run_if_long(partial(_count_calls, tenant), is_long)
+
+
+def _count_calls(tenant: Tenant) -> dict[str, Any]:
     now = datetime_to_ms(tenant.clock.now())
     midnight = now // DAY_MS * DAY_MS
     calls = tenant.history.sessions_between(midnight, midnight + DAY_MS - 1000, END_OF_HISTORY)

@@ -1,16 +1,14 @@
 """The first page of a tenant: what runs, how to reach it, and the latest exchanges."""
 
-from functools import partial
 from typing import Any
 
 from aiohttp import web
 
-from callmocks.control.dashboard.clock import day_progress
+from callmocks.control.dashboard.clock import find_day_progress
 from callmocks.control.dashboard.journal import ENDINGS, EntryFilter, count_entries
 from callmocks.control.dashboard.panels import PANELS, read_limits
 from callmocks.control.dashboard.texts import find_texts
 from callmocks.control.routing import RequestContext
-from callmocks.tenants.worker import run_if_long
 
 _RECENT_ENTRIES = 6
 
@@ -34,7 +32,7 @@ async def show_overview(context: RequestContext) -> dict[str, Any]:
         "panels": PANELS.values(),
         "settings": tenant.settings,
         "encrypted": (addresses.control or "").startswith("https:"),
-        "today": await run_if_long(partial(day_progress, tenant), tenant.history.has_long_days),
+        "today": await find_day_progress(tenant),
         "texts": find_texts(context),
         "limits": shown,
         "unused_limits": len(limits) - len(shown),

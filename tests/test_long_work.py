@@ -1,0 +1,107 @@
+"""Long work takes turns in the worker threads, and ends when its client has left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+import pytest
+
+from callmocks.control import calls
+from callmocks.history import columns, history, pins
+from callmocks.history.columns import DayColumns
+from callmocks.history.history import History
+from tests.control.server_client import SOAP, basic
+from tests.test_serve import LEGS
+from tests.test_server_limits import ARM, PATHS, limited_server
+
+XML = {"Content-Type": "text/xml"}
+
+FINGERPRINT = b"GET /api/tenants/demo/fingerprint HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LONG_FILTER = json.dumps(
+    LEGS
+    | {
+        "params": LEGS["params"]
+        | {"filter": {"field": "id", "operator": "in", "value": list(range(15_000))}}
+    }
+).encode()
+
+
+class EndlessViews:
+    """Stands for the views of a history whose fingerprint takes for ever."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = threading.Semaphore(0), threading.Semaphore(0)
+
+    def encode_views(self, _: History) -> Iterator[bytes]:
+        self.begun.release()
+        try:
+            while True:
+                yield b" " * 10_000
+        finally:
+            self.ended.release()
+
+
+async def test_long_work_lets_others_have_the_workers_and_ends_with_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    views = EndlessViews()
+    monkeypatch.setattr(calls, "encode_views", views.encode_views)
+    async with limited_server() as server, asyncio.timeout(60):
+        async with AsyncExitStack() as clients:
+            for _ in range(3):  # more than there are workers
+                raw = await clients.enter_async_context(server.raw("control"))
+                raw.writer.write(FINGERPRINT)
+            for _ in range(3):
+                assert await asyncio.to_thread(views.begun.acquire, timeout=30)
+            raw = await clients.enter_async_context(server.raw("cdr"))
+            status, answer = await raw.request("cdr", LONG_FILTER)
+            assert (status, "result" in json.loads(answer)) == (200, True), answer
+        for _ in range(3):
+            assert await asyncio.to_thread(views.ended.acquire, timeout=30)
+
+
+async def test_frames_of_many_pins_are_not_made_on_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(history, "MANY_PINS", 1)
+    threads: list[str] = []
+
+    def concat_days(days: Sequence[DayColumns]) -> DayColumns:
+        threads.append(threading.current_thread().name)
+        return columns.concat_days(days)
+
+    monkeypatch.setattr(pins, "concat_days", concat_days)
+    window = "from=2026-03-02T00:00:00&till=2026-03-03T00:00:00"
+    async with limited_server() as server, aiohttp.ClientSession() as client:
+        urls = server.suite.urls
+        tenant = f"{urls['control']}/api/tenants/demo"
+        sessions = {**LEGS, "method": "get.calls_report"}
+        arm = urls["arm"] + PATHS["arm"]
+        requests: dict[str, Callable[[], Any]] = {
+            "legs": lambda: client.post(urls["cdr"], json=LEGS),
+            "sessions": lambda: client.post(urls["cdr"], json=sessions),
+            "1C": lambda: client.post(urls["onec"], data=SOAP, headers=XML | basic("demo")),
+            "ARM": lambda: client.post(arm, data=ARM, headers=XML | basic("101")),
+            "truth": lambda: client.get(f"{tenant}/truth?{window}"),
+            "overview": lambda: client.get(f"{urls['control']}/tenants/demo"),
+            "clock": lambda: client.get(f"{urls['control']}/tenants/demo/clock"),
+            "calls": lambda: client.get(f"{urls['control']}/tenants/demo/calls"),
+        }
+        for minute in (1, 2):
+            call = {"start": f"2026-03-02T09:{minute:02}:00", "answered": False}
+            await client.post(f"{tenant}/calls", json=call)
+        for minute, (name, send) in enumerate(requests.items(), start=10):
+            call = {"start": f"2026-03-02T09:{minute:02}:00", "answered": False}
+            async with client.post(f"{tenant}/calls", json=call) as pinned:
+                assert pinned.status == 201
+            threads.clear()
+            async with send() as answer:
+                assert answer.status == 200, (name, await answer.text())
+                await answer.read()
+            assert set(threads) == {"callmocks worker"}, name
