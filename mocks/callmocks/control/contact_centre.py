@@ -1,7 +1,7 @@
 """Rosters and episodes, which no provider shows: why the calls went as they did."""
 
-import asyncio
-from typing import TYPE_CHECKING, Annotated
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -14,6 +14,7 @@ from callmocks.history import reasons
 from callmocks.history.directory import Operator
 from callmocks.history.history import History
 from callmocks.history.walltime import day_of, day_start, ms_to_datetime
+from callmocks.tenants.worker import PieceTimer, run_computation, yield_turn
 
 if TYPE_CHECKING:
     from callmocks.history.episodes import Episode
@@ -23,6 +24,8 @@ DAYS_PER_STEP = 31
 """That are described before other requests are served."""
 MAX_DAYS = 400
 """In one response."""
+_LONG_ROSTER = 2000
+"""Shifts from which on they are described in a thread."""
 
 _Time = Annotated[str, doc("Wall time, to the millisecond.")]
 
@@ -89,18 +92,33 @@ ROUTES = RouteTable()
     f"Shifts and breaks that begin in a window of {MAX_DAYS} days at most, by operator",
     "roster_show",
     query=TruthQuery,
+    response=RosterList,
 )
-async def show_roster(context: RequestContext) -> RosterList:
+async def show_roster(context: RequestContext) -> dict[str, Any]:
     history = context.tenant.history
     begin, before = read_window(context)
     today = context.tenant.clock.now().date()
-    rows = [_describe_operator(each, each.has_left(today)) for each in history.directory.operators]
-    for first, count in _split_days(history, begin, before):
-        roster, _ = history.plan_days(first, count)
-        for operator, row in enumerate(rows):
-            row.shifts += _list_shifts(roster, operator, begin, before)
-        await asyncio.sleep(0)
-    return RosterList(rows)
+    steps = _split_days(history, begin, before)
+    operators = _describe_operators(history, steps, begin, before, today)
+    return {"operators": await run_computation(operators, _is_long(history, steps))}
+
+
+async def _describe_operators(
+    history: History, steps: list[tuple[int, int]], begin: int, before: int, today: date
+) -> list[msgspec.Raw]:
+    rosters: list[Roster] = []
+    for first, count in steps:
+        rosters.append(history.plan_days(first, count)[0])
+        await yield_turn()
+    described: list[msgspec.Raw] = []
+    timer = PieceTimer()
+    for index, operator in enumerate(history.directory.operators):
+        row = _describe_operator(operator, operator.has_left(today))
+        for roster in rosters:
+            row.shifts += _list_shifts(roster, index, begin, before)
+            await timer.yield_when_due()
+        described.append(msgspec.Raw(msgspec.json.encode(row)))
+    return described
 
 
 @ROUTES.add(
@@ -110,20 +128,37 @@ async def show_roster(context: RequestContext) -> RosterList:
     "employees",
     "episodes_list",
     query=TruthQuery,
+    response=EpisodeList,
 )
-async def list_episodes(context: RequestContext) -> EpisodeList:
+async def list_episodes(context: RequestContext) -> dict[str, Any]:
     history = context.tenant.history
     begin, before = read_window(context)
-    found: list[EpisodeView] = []
-    for first, count in _split_days(history, begin, before):
+    steps = _split_days(history, begin, before)
+    episodes = _describe_episodes(history, steps, begin, before)
+    return {"episodes": await run_computation(episodes, _is_long(history, steps))}
+
+
+async def _describe_episodes(
+    history: History, steps: list[tuple[int, int]], begin: int, before: int
+) -> list[msgspec.Raw]:
+    described: list[msgspec.Raw] = []
+    timer = PieceTimer()
+    for first, count in steps:
         _, plans = history.plan_days(first, count)
         episodes = [episode for plan in plans for episode in plan.episodes]
         for episode in sorted(episodes, key=lambda each: (each.day, each.begin, each.end)):
             midnight = day_start(episode.day)
             if midnight + episode.begin < before and midnight + episode.end > begin:
-                found.append(_describe_episode(history, episode))
-        await asyncio.sleep(0)
-    return EpisodeList(found)
+                view = _describe_episode(history, episode)
+                described.append(msgspec.Raw(msgspec.json.encode(view)))
+                await timer.yield_when_due()
+        await yield_turn()
+    return described
+
+
+def _is_long(history: History, steps: list[tuple[int, int]]) -> bool:
+    days = sum(count for _, count in steps)
+    return days * len(history.directory.operators) > _LONG_ROSTER
 
 
 def _split_days(history: History, begin: int, before: int) -> list[tuple[int, int]]:
