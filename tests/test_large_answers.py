@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import select
 import socket
 import sys
 import time
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +20,9 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.asyncio.client import connect
 
+from callmocks.history.columns import DayColumns
+from callmocks.history.walltime import DAYS, day_of_date
+from callmocks.server.connections import GuardedProtocol
 from tests.control.server_client import SOAP, basic
 from tests.test_serve import LEGS, get, post, serving
 from tests.test_server_limits import GOOD, LimitedServer, error_text, limited_server
@@ -29,6 +35,8 @@ LEGS_PAGE = json.dumps(
 ).encode()
 ARM_PAGE = b'<in><request><filters limit="10000"/></request></in>'
 TRUTH = "/api/tenants/demo/truth?from=2026-01-01&till=2026-02-01"
+LONG_TRUTH, LONG_TRUTH_DAYS = "/api/tenants/demo/truth?from=2025-06-01&till=2026-01-01", 214
+DAY = "from=2026-03-01&till=2026-03-02"
 BODIES = {"arm": ARM_PAGE, "cdr": LEGS_PAGE, "onec": OPEN_HISTORY}
 
 
@@ -105,6 +113,64 @@ async def test_large_answers_have_a_limit_together_and_one_alone_always_passes()
             assert (status, len(answer) > MEBIBYTE) == (200, True), name
         status, answer = await _request(there, "control", b"", TRUTH)
         assert (status, len(answer) > MEBIBYTE) == (200, True)
+
+
+async def test_a_truth_counts_while_it_is_made_and_ends_when_its_client_has_left() -> None:
+    night = {"now": NIGHT, "history_from": YEAR_AGO}
+    async with limited_server(max_sending=MEBIBYTE, **night) as there:
+        demo = there.suite.registry.get("demo")
+        assert demo is not None
+        made, get_day = list[int](), demo.history.generated.get_day
+
+        def note_day(day: int) -> DayColumns:
+            made.append(day)
+            return get_day(day)
+
+        demo.history.generated.get_day = note_day  # type: ignore[method-assign]
+        with sent_request(there.suite.urls["control"] + LONG_TRUTH, b""):
+            while len(made) < 10:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            status, answer = await _request(there, "control", b"", TRUTH)
+            assert (status, b"bytes together" in answer) == (503, True)
+        async with asyncio.timeout(30):
+            while (await _request(there, "control", b"", TRUTH))[0] == 503:
+                pass
+        others = set(range(day_of_date(date(2026, 1, 1)), DAYS))
+        assert len({*made} - others) < LONG_TRUTH_DAYS
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", *(f"/demo/{name}" for name in ("calls", "scenario", "fingerprint", "journal")),
+     *(f"/demo/{name}?{DAY}" for name in ("truth", "roster", "episodes"))],
+)  # fmt: skip
+async def test_no_large_answer_of_control_is_made_for_a_client_that_has_left(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with limited_server() as there:
+        pin = b'{"start": "2026-03-02T11:00:00"}'
+        async with there.raw("control") as raw:
+            raw.writer.write(
+                b"POST /api/tenants/demo/calls HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Length: %d\r\n\r\n%b" % (len(pin), pin)
+            )
+            assert (await raw.answer(30))[0] == 201
+        async with there.raw("cdr") as raw:  # for the journal
+            assert (await raw.request("cdr"))[0] == 200
+        monkeypatch.setattr(GuardedProtocol, "has_disconnected", lambda _: True)
+        status, answer = await _request(there, "control", b"", f"/api/tenants{path}")
+        assert (status, "disconnected" in error_text("control", answer)) == (503, True)
+
+
+async def test_nothing_is_left_over_of_answers_that_a_stop_interrupts() -> None:
+    with warnings.catch_warnings(record=True) as found, ExitStack() as clients:
+        warnings.simplefilter("always")
+        async with limited_server(now=NIGHT) as there:
+            for _ in range(5):  # more than there are threads
+                clients.enter_context(sent_request(there.suite.urls["control"] + LONG_TRUTH, b""))
+            assert (await _request(there, "control", b"", "/health"))[0] == 200
+        gc.collect()
+    assert [each for each in found if "never awaited" in str(each.message)] == []
 
 
 async def _request(there: Any, name: str, body: bytes, path: str = "") -> tuple[int, bytes]:

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType, to_builtins
 from callmocks.config.pin_file import iter_lines, locate_contradiction
 from callmocks.contract.json_model import json_members, to_json
 from callmocks.contract.truth import Call
+from callmocks.control.answers import PendingAnswer
 from callmocks.control.json_struct import ServerMade, doc, json_struct
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable, decode
@@ -125,7 +126,7 @@ async def list_pins(context: RequestContext) -> dict[str, Any]:
     history = context.tenant.history
     pins = history.pins.list_all()
     is_long = len(pins) > PINS_PER_BATCH
-    return {"calls": await run_computation(_describe_pins(history, pins), is_long)}
+    return {"calls": await run_computation(_describe_pins(history, pins, context.answer), is_long)}
 
 
 @ROUTES.add(
@@ -142,7 +143,7 @@ async def pin_calls(context: RequestContext) -> dict[str, Any]:
     history = context.tenant.history
     if isinstance(context.body, bytes):
         pins = await _pin_lines(context, context.body)
-        describe = _describe_pins(history, pins)
+        describe = _describe_pins(history, pins, context.answer)
         return {"calls": await run_computation(describe, len(pins) > PINS_PER_BATCH)}
     try:
         call = read_request(context.body)
@@ -180,7 +181,7 @@ async def show_truth(context: RequestContext) -> dict[str, Any]:
     now = datetime_to_ms(context.tenant.clock.now())
     call_count = history.count_window_calls(begin, before, now)
     is_long = call_count > _LONG_TRUTH or history.has_many_pins
-    describe = _describe_truth(history, begin, before, now)
+    describe = _describe_truth(history, begin, before, now, context.answer)
     return {"calls": await run_computation(describe, is_long)}
 
 
@@ -196,18 +197,14 @@ def read_window(context: RequestContext) -> tuple[int, int]:
 
 
 async def _describe_truth(
-    history: History, from_ms: int, before_ms: int, now_ms: int
+    history: History, from_ms: int, before_ms: int, now_ms: int, answer: PendingAnswer
 ) -> list[msgspec.Raw]:
     _check_window_size(history, from_ms, min(before_ms, now_ms))
     calls: list[msgspec.Raw] = []
     for piece in history.iter_truth(from_ms, before_ms, now_ms):
-        calls += map(_encode_call, piece)
+        calls += [answer.encode(to_json(call)) for call in piece]
         await yield_turn()
     return calls
-
-
-def _encode_call(call: Call) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(to_json(call)))
 
 
 _SAME_HASH = "A hash that is equal where the calls are"
@@ -228,11 +225,13 @@ async def _hash_views(history: History) -> str:
     return digest.hexdigest()
 
 
-async def _describe_pins(history: History, pins: list[Pin]) -> list[msgspec.Raw]:
+async def _describe_pins(
+    history: History, pins: list[Pin], answer: PendingAnswer
+) -> list[msgspec.Raw]:
     views: list[msgspec.Raw] = []
     for start in range(0, len(pins), PINS_PER_BATCH):
         batch = describe_batch(history, pins[start : start + PINS_PER_BATCH])
-        views += [msgspec.Raw(msgspec.json.encode(view)) for view in batch]
+        views += map(answer.encode, batch)
         await yield_turn()
     return views
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import numpy as np
 
+from callmocks.control.answers import PendingAnswer
 from callmocks.control.calls import TruthQuery, read_window
 from callmocks.control.json_struct import doc
 from callmocks.control.problems import ProblemError
@@ -99,12 +100,17 @@ async def show_roster(context: RequestContext) -> dict[str, Any]:
     begin, before = read_window(context)
     today = context.tenant.clock.now().date()
     steps = _split_days(history, begin, before)
-    operators = _describe_operators(history, steps, begin, before, today)
+    operators = _describe_operators(context.answer, history, steps, begin, before, today)
     return {"operators": await run_computation(operators, _is_long(history, steps))}
 
 
 async def _describe_operators(
-    history: History, steps: list[tuple[int, int]], begin: int, before: int, today: date
+    answer: PendingAnswer,
+    history: History,
+    steps: list[tuple[int, int]],
+    begin: int,
+    before: int,
+    today: date,
 ) -> list[msgspec.Raw]:
     rosters: list[Roster] = []
     for first, count in steps:
@@ -117,7 +123,7 @@ async def _describe_operators(
         for roster in rosters:
             row.shifts += _list_shifts(roster, index, begin, before)
             await timer.yield_when_due()
-        described.append(msgspec.Raw(msgspec.json.encode(row)))
+        described.append(answer.encode(row))
     return described
 
 
@@ -134,12 +140,12 @@ async def list_episodes(context: RequestContext) -> dict[str, Any]:
     history = context.tenant.history
     begin, before = read_window(context)
     steps = _split_days(history, begin, before)
-    episodes = _describe_episodes(history, steps, begin, before)
+    episodes = _describe_episodes(context.answer, history, steps, begin, before)
     return {"episodes": await run_computation(episodes, _is_long(history, steps))}
 
 
 async def _describe_episodes(
-    history: History, steps: list[tuple[int, int]], begin: int, before: int
+    answer: PendingAnswer, history: History, steps: list[tuple[int, int]], begin: int, before: int
 ) -> list[msgspec.Raw]:
     described: list[msgspec.Raw] = []
     timer = PieceTimer()
@@ -150,7 +156,7 @@ async def _describe_episodes(
             midnight = day_start(episode.day)
             if midnight + episode.begin < before and midnight + episode.end > begin:
                 view = _describe_episode(history, episode)
-                described.append(msgspec.Raw(msgspec.json.encode(view)))
+                described.append(answer.encode(view))
                 await timer.yield_when_due()
         await yield_turn()
     return described

@@ -17,10 +17,13 @@ from callmocks.contract.json_model import from_json, to_json
 from callmocks.contract.listed_names import find_unlisted_name
 from callmocks.contract.quoting import quote_text
 from callmocks.contract.similar_names import suggest_name
+from callmocks.control.answers import PendingAnswer
 from callmocks.control.json_struct import Natural, doc, json_struct
 from callmocks.control.problems import ProblemError, format_bytes
 from callmocks.control.routing import MAX_BODY_BYTES, TENANT, RequestContext, RouteTable
+from callmocks.history.clock import read_stopwatch
 from callmocks.provider.base import Provider
+from callmocks.provider.server import is_disconnected
 from callmocks.tenants.journal import MAX_ENTRIES, MAX_OPERATION_CHARS, Journal, JournalRecord
 from callmocks.tenants.journal_search import TextMatcher
 from callmocks.tenants.verify import add_foreign_requests, verify
@@ -34,6 +37,8 @@ from callmocks.tenants.worker import (
 
 HEARTBEAT_SECONDS = 15.0
 """Of a stream without entries."""
+_CHECK_SECONDS = 0.5
+"""Between looks whether the reader of a stream has left: aiohttp does not tell who only waits."""
 UNREAD_SECONDS = 30.0
 """After which a reader of a stream who takes nothing is dropped."""
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -142,7 +147,7 @@ async def read_journal(context: RequestContext) -> JournalView:
     if query.text is not UNSET:
         found = await find_text(found, query.text)
     chosen = found[-query.limit :] if query.after is UNSET else found[: query.limit]
-    entries = await _encode_entries(chosen)
+    entries = await _encode_entries(chosen, context.answer)
     replica = context.app_context.store.replica_name or UNSET
     view = JournalView(entries, dropped=journal.dropped_count, replica=replica)
     if len(entries) < len(chosen):
@@ -156,19 +161,18 @@ async def find_text(records: Sequence[JournalRecord], text: str) -> list[Journal
     return await run_if_long(lambda: list(filter(matches, records)), is_long)
 
 
-async def _encode_entries(records: Iterable[JournalRecord]) -> list[Any]:
+async def _encode_entries(records: Iterable[JournalRecord], answer: PendingAnswer) -> list[Any]:
     """JSON of the first entries, as many as an answer holds."""
     encoded: list[msgspec.Raw] = []
-    size, next_yield = 0, _YIELD_EVERY
+    next_yield = 0
     for record in records:
-        entry = msgspec.json.encode(to_json(record.to_entry()))
-        size += len(entry)
-        if encoded and size > MAX_ANSWER_BYTES:
-            break
-        encoded.append(msgspec.Raw(entry))
-        if size >= next_yield:
-            next_yield = size + _YIELD_EVERY
+        if answer.size >= next_yield:
+            next_yield = answer.size + _YIELD_EVERY
             await yield_turn()
+        entry = answer.encode(to_json(record.to_entry()))
+        if encoded and answer.size > MAX_ANSWER_BYTES:
+            break
+        encoded.append(entry)
     return encoded
 
 
@@ -272,7 +276,7 @@ async def stream_entries(context: RequestContext) -> web.StreamResponse:
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     )
-    with context.app_context.track_stream():
+    with context.app_context.track_stream(context.request):
         await response.prepare(context.request)
         if context.request.method == "HEAD":
             return response
@@ -280,8 +284,12 @@ async def stream_entries(context: RequestContext) -> web.StreamResponse:
         next_entry = asyncio.ensure_future(anext(entries, None))
         try:
             await _write_event(response, b": following\n\n")
-            while True:
-                done, _ = await asyncio.wait({next_entry}, timeout=HEARTBEAT_SECONDS)
+            beat_at = read_stopwatch() + HEARTBEAT_SECONDS
+            while not is_disconnected(context.request):
+                done, _ = await asyncio.wait({next_entry}, timeout=_CHECK_SECONDS)
+                if not done and read_stopwatch() < beat_at:
+                    continue
+                beat_at = read_stopwatch() + HEARTBEAT_SECONDS
                 if not done:
                     await _write_event(response, b": alive\n\n")
                     continue

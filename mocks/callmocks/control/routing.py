@@ -23,13 +23,13 @@ from callmocks.contract.garbage import paused_collection
 from callmocks.contract.quoting import quote_text, shorten_text
 from callmocks.contract.similar_names import find_similar_name
 from callmocks.control.addresses import Addresses
+from callmocks.control.answers import PendingAnswer
 from callmocks.control.log_writer import LogWriter
 from callmocks.control.problems import ProblemError
 from callmocks.errors import StateError
 from callmocks.provider.bodies import BodyTooLarge, read_body
-from callmocks.provider.server import send_counted
+from callmocks.provider.server import is_disconnected
 from callmocks.tenants.registry import Registry
-from callmocks.tenants.send_budget import LARGE_ANSWER_BYTES
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import MutableTenant, TenantStore
@@ -49,7 +49,7 @@ class AppContext(msgspec.Struct, frozen=True):
     store: TenantStore
     defaults: TenantSettings
     """Of a new tenant, where a request leaves them out."""
-    streams: set[asyncio.Task[Any]] = set()
+    streams: dict[asyncio.Task[Any], web.Request] = {}
     log_writer: LogWriter | None = None
 
     @property
@@ -57,23 +57,24 @@ class AppContext(msgspec.Struct, frozen=True):
         return self.log_writer.dropped if self.log_writer else 0
 
     @contextmanager
-    def track_stream(self) -> Iterator[None]:
-        """``ProblemError`` when there are ``MAX_STREAMS`` already."""
-        if len(self.streams) >= MAX_STREAMS:
+    def track_stream(self, request: web.Request) -> Iterator[None]:
+        """``ProblemError`` when there are ``MAX_STREAMS`` readers already."""
+        if len(self.streams) - sum(map(is_disconnected, self.streams.values())) >= MAX_STREAMS:
             text = f"{MAX_STREAMS} readers follow journals already"
             raise ProblemError(503, text, headers={"Retry-After": "1"})
         task = asyncio.current_task()
         assert task is not None
-        self.streams.add(task)
+        self.streams[task] = request
         try:
             yield
         finally:
-            self.streams.discard(task)
+            del self.streams[task]
 
 
 class RequestContext(msgspec.Struct, frozen=True):
     app_context: AppContext
     request: web.Request
+    answer: PendingAnswer
     body: Any = None
     query: Any = None
 
@@ -179,12 +180,19 @@ def add_route(app: web.Application, app_context: AppContext, route: Route) -> No
             except StateError:
                 if route.replicated:
                     raise
-        result = await route.handler(RequestContext(app_context, request, body, query))
-        if isinstance(result, web.StreamResponse):
-            return result
-        if result is None:
-            return web.Response(status=204)
-        return await send_json(request, msgspec.json.encode(result), route.status)
+        answer = PendingAnswer(request)
+        try:
+            context = RequestContext(app_context, request, answer, body, query)
+            result = await route.handler(context)
+            if isinstance(result, web.StreamResponse):
+                return result
+            if result is None:
+                return web.Response(status=204)
+            encoded = msgspec.json.encode(result)
+            del result  # a slow client shall not keep it beside the bytes
+            return await answer.send(encoded, route.status)
+        finally:
+            answer.release()
 
     app.router.add_route(route.method, route.path, handle_request)
     if route.method == "GET":
@@ -199,12 +207,6 @@ async def _read_body(request: web.Request, route: Route) -> Any:
     if request.content_type in route.lines_media:
         return raw
     return await run_if_long(partial(decode, raw, route.body), len(raw) > LONG_REQUEST_BYTES)
-
-
-async def send_json(request: web.Request, body: bytes, status: int = 200) -> web.StreamResponse:
-    if len(body) > LARGE_ANSWER_BYTES and request.method != "HEAD":
-        return await send_counted(request, body, status, "application/json")
-    return web.Response(body=body, status=status, content_type="application/json")
 
 
 def render_json(result: object, status: int = 200) -> web.Response:

@@ -1,7 +1,6 @@
 """All that a tenant holds, as one document, over the admin API."""
 
-from typing import Any
-
+import msgspec
 from msgspec import UNSET
 
 from callmocks.contract.structs import omit_defaults
@@ -12,7 +11,7 @@ from callmocks.history.world_file import world_names
 from callmocks.tenants.contents import check_settings, describe_scenario, fill_tenant
 from callmocks.tenants.registry import TenantConflict
 from callmocks.tenants.scenario import NamedTenantScenario, TenantScenario
-from callmocks.tenants.worker import run_in_worker
+from callmocks.tenants.worker import run_in_worker, yield_turn
 
 _SCENARIO = f"{TENANT}/scenario"
 ROUTES = RouteTable()
@@ -21,10 +20,10 @@ ROUTES = RouteTable()
 @ROUTES.add(
     "GET", _SCENARIO, "All that a tenant holds", "scenario_show", response=NamedTenantScenario
 )
-async def show_scenario(context: RequestContext) -> dict[str, Any]:
-    scenario = await describe_scenario(context.tenant)
-    described: dict[str, Any] = await run_in_worker(lambda: omit_defaults(scenario))
-    return described
+async def show_scenario(context: RequestContext) -> msgspec.Raw:
+    scenario, answer = await describe_scenario(context.tenant), context.answer
+    await yield_turn()
+    return await run_in_worker(lambda: answer.encode(omit_defaults(scenario)))
 
 
 @ROUTES.add(
@@ -36,7 +35,7 @@ async def show_scenario(context: RequestContext) -> dict[str, Any]:
     response=NamedTenantScenario,
     problems={409: "One of the credentials belongs to another tenant"},
 )
-async def replace_scenario(context: RequestContext) -> dict[str, Any]:
+async def replace_scenario(context: RequestContext) -> msgspec.Raw:
     scenario: TenantScenario = context.body
     tenant = context.tenant
     if scenario.name not in (UNSET, tenant.name):

@@ -26,7 +26,7 @@ from callmocks.tenants.scenario import (
 )
 from callmocks.tenants.settings import ArmSettings, CdrSettings, OnecSettings, TenantSettings
 from callmocks.tenants.tenant import Tenant
-from callmocks.tenants.worker import run_if_long
+from callmocks.tenants.worker import run_if_long, yield_turn
 
 
 class PostedArm(ArmSettings, forbid_unknown_fields=True):
@@ -133,9 +133,13 @@ _MAX_WORLD_BYTES = 1024 * 1024
 ROUTES = RouteTable()
 
 
-@ROUTES.add("GET", "/api/tenants", "All tenants", "tenants_listing")
-async def list_tenants(context: RequestContext) -> TenantList:
-    return TenantList([await describe_tenant(context, tenant) for tenant in context.registry])
+@ROUTES.add("GET", "/api/tenants", "All tenants", "tenants_listing", response=TenantList)
+async def list_tenants(context: RequestContext) -> dict[str, Any]:
+    tenants = []
+    for tenant in list(context.registry):
+        tenants.append(context.answer.encode(await describe_tenant(context, tenant)))
+        await yield_turn()
+    return {"tenants": tenants}
 
 
 @ROUTES.add(

@@ -265,18 +265,6 @@ def _list_headers(reply: Reply) -> dict[str, str]:
     return {"Content-Type": reply.content_type, **reply.headers}
 
 
-async def send_counted(
-    request: web.Request, body: bytes, status: int, content_type: str
-) -> web.StreamResponse:
-    """A large answer outside an exchange; ``SendLimitReached`` when too many are being sent."""
-    budget = request.app.get(SEND_BUDGET, UNLIMITED)
-    reserved = budget.resize(0, len(body))
-    try:
-        return await send_reply(request, Reply(body, status, content_type))
-    finally:
-        budget.resize(reserved, 0)
-
-
 async def _send_delivery(
     delivery: Delivery,
     request: web.BaseRequest,

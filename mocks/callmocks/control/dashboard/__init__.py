@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from callmocks.control.answers import PendingAnswer
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import AppContext, RequestContext
 from callmocks.errors import SettingsError, StateError, TooManyRows
@@ -66,7 +67,8 @@ def _make_not_found_page(app_context: AppContext) -> Middleware:
         from callmocks.control.dashboard.render import render_problem
 
         problem = ProblemError(404, f"no page {request.path!r}").problem
-        return render_problem(RequestContext(app_context, request), problem)
+        context = RequestContext(app_context, request, PendingAnswer(request))
+        return render_problem(context, problem)
 
     return show_not_found
 
@@ -80,7 +82,7 @@ def _make_handler(
         # With the first request for a page: the templates and their library take time to load.
         from callmocks.control.dashboard.render import render_page, render_problem
 
-        context = RequestContext(app_context, request)
+        context = RequestContext(app_context, request, PendingAnswer(request))
         with suppress(StateError):  # the pages say what is wrong
             await app_context.store.sync()
         try:
