@@ -236,7 +236,7 @@ def test_static_files_are_revalidated(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "now", ["1970-01-02T00:00:00", "2199-12-30T23:59:59", "2015-01-01T06:00:00"]
+    "now", ["1970-01-01T00:00:00", "2199-12-31T23:59:59", "2015-01-01T06:00:00"]
 )
 def test_pages_are_served_whatever_the_clock_shows(site: Site, now: str) -> None:
     site.api("PUT", "/api/tenants/demo/clock", {"now": now})

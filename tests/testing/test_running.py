@@ -136,7 +136,8 @@ def test_an_impossible_setting_is_named_as_it_was_given(
         pytest.fail("it cannot start")
 
 
-YEARS = {1: -62135596800.0, 1970: 3600.0, 2200: 7258118400.0, 9999: 253402297199.0}
+LAST_MOMENT = datetime.max.replace(year=2199)
+YEARS = {1: -62135596800.0, 1969: -3600.0, 2200: 7258118400.0, 9999: 253402297199.0}
 
 
 @pytest.mark.parametrize("seconds", YEARS.values(), ids=map(str, YEARS))
@@ -145,13 +146,27 @@ def test_a_machines_time_beyond_the_range_is_refused_and_never_left(
 ) -> None:
     with mocks.tenant(now="real", world="empty") as tenant, monkeypatch.context() as patched:
         patched.setattr("time.time", lambda: seconds)
-        with pytest.raises(SettingsError, match=r"^now: real: .* 1970-01-02 .* 2199-12-31 "):
+        with pytest.raises(SettingsError, match=r"^now: real: .* 1970-01-01 … 2199-12-31"):
             callmocks.running().start()
-        assert tenant.now == (datetime(1970, 1, 2, 3) if seconds < 1e5 else datetime(2199, 12, 31))
+        assert tenant.now == (datetime(1970, 1, 1, 3) if seconds < 0 else LAST_MOMENT)
         assert clients.legs(tenant.cdr)["result"]["data"] == []
         assert clients.service_calls(tenant.onec)[0] == 200
         for page in ("", "/journal", "/clock", "/calls", "/pins"):
             urllib.request.urlopen(f"{tenant.control.url}/tenants/{tenant.name}{page}").close()
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+@pytest.mark.parametrize("now", [datetime(1970, 1, 1), LAST_MOMENT])
+def test_all_answer_at_the_first_and_the_last_moment(
+    mocks: Mocks, now: datetime, zone: str
+) -> None:
+    with mocks.tenant(now=now, timezone=zone) as tenant:
+        assert tenant.now == now
+        assert clients.legs(tenant.cdr)["result"]["data"] == []
+        assert clients.service_calls(tenant.onec)[0] == 200
+        assert clients.history(tenant.arm)[0] == 200
+        entries = tenant.request("GET", "journal")["entries"]
+        assert [each["violations"] for each in entries] == [[], [], []]
 
 
 def test_a_fast_clock_stops_at_the_end_of_the_range(
@@ -161,9 +176,9 @@ def test_a_fast_clock_stops_at_the_end_of_the_range(
         tenant.request("PUT", "clock", {"speed": 86_400})
         later = time.time() + 1e9
         monkeypatch.setattr("time.time", lambda: later)
-        assert tenant.now == datetime(2199, 12, 31)
+        assert tenant.now == LAST_MOMENT
         monkeypatch.setattr("time.time", lambda: -later)
-        assert tenant.now == datetime(1970, 1, 2)
+        assert tenant.now == datetime(1970, 1, 1)
 
 
 def test_an_unknown_setting_is_a_type_error_that_names_the_known() -> None:

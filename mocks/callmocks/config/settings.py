@@ -65,7 +65,9 @@ class ServeSettings:
     onec_port: int = setting(8088, _PORT, "Port of 1C-Connect.")
     control_port: int = setting(8080, _PORT, "Port of the admin API.")
     seed: int = setting(42, _SEED, "Which history: same seed, same bytes.")
-    now: str = setting("real", _NOW, "An ISO time freezes the clock; real follows the machine.")
+    now: str = setting(
+        "real", _NOW, "An ISO time of 1970 to 2199 freezes the clock; real follows the machine."
+    )
     timezone: str = setting("Europe/Moscow", _ZONE, "Zone of the contact centre's wall clock.")
     calls_per_day: int | None = setting(None, _CALLS, "Mean of a weekday; else the world's.")
     world: str = setting("default", _WORLD, "A world that comes along, or a file.")

@@ -45,10 +45,10 @@ def _choose_uptime_clock() -> Callable[[], float]:
 read_uptime = _choose_uptime_clock()
 
 
-# What a tenant's clock may show: earlier and later ones have no Unix time in some time zone, or in
-# some field of a provider.
-EARLIEST = datetime(1970, 1, 2)
-LATEST = datetime(2199, 12, 31)
+# What a tenant's clock may show: beyond, some field of a provider has no such time.
+EARLIEST = datetime(1970, 1, 1)
+LATEST = datetime(2200, 1, 1) - datetime.resolution
+_RANGE = f"{EARLIEST.date()} … {LATEST.date()}"
 _EARLIEST_UNIX = EARLIEST.replace(tzinfo=UTC).timestamp()
 _LATEST_UNIX = LATEST.replace(tzinfo=UTC).timestamp()
 
@@ -123,13 +123,13 @@ def parse_clock_time(text: str) -> datetime:
 
 def check_clock_range(wall_time: datetime, field: str = "now") -> None:
     if not EARLIEST <= wall_time <= LATEST:
-        raise SettingsError(f"{field}: {wall_time} is not within {EARLIEST} … {LATEST}")
+        raise SettingsError(f"{field}: {wall_time} is not within {_RANGE}")
 
 
 def check_machine_time(field: str) -> None:
     """``SettingsError`` when a clock that follows the machine could not show it."""
     if not _EARLIEST_UNIX <= unix_time() <= _LATEST_UNIX:
-        raise SettingsError(f"{field}: this machine's time is not within {EARLIEST} … {LATEST}")
+        raise SettingsError(f"{field}: this machine's time is not within {_RANGE}")
 
 
 class Clock:

@@ -16,7 +16,6 @@ from websockets.sync.client import connect
 
 import callmocks
 from callmocks.arm import frames
-from callmocks.config.settings import ReplayMatch
 from callmocks.errors import SettingsError
 from callmocks.testing import Mocks
 from tests.verification.conftest import DAY, CommandRunner, run_command
@@ -326,50 +325,6 @@ def test_the_recording_itself_is_clean_and_names_what_is_a_hash_alone(
     ]
     assert "cannot be replayed" in hashed[0]["notes"][0]
     assert "Body/NoSuchThing" not in recorded.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("match", ["exact", "operation", "window"])
-@pytest.mark.parametrize("char", ["\\u0000", "\\u0001", "\\ufffe"])
-def test_a_frame_of_characters_that_xml_cannot_hold_is_a_document_without_them(
-    recorded: Path, tmp_path: Path, match: ReplayMatch, char: str
-) -> None:
-    exchange = recorded_exchanges(recorded, "arm", "operator_call_history")[1]
-    assert exchange["transport"] == "frame"
-    frame = exchange["response"].encode()
-    body = frames.get_body(frame).replace(b'display_name":"', f'display_name":"{char}'.encode())
-    exchange["response"] = frames.with_body(frame, body).decode()
-    file = tmp_path / "hostile.jsonl"
-    file.write_text(json.dumps(exchange) + "\n", encoding="utf-8")
-    page = '<in><request><filters offset="0" limit="4" direction="in"/></request></in>'
-    with callmocks.running(replay=file, replay_match=match) as mocks:
-        url = f"{mocks.arm.url}/any/service/cc/arm/operator_call_history"
-        answer = requests.post(url, data=page, timeout=10)
-        (sent,) = asyncio.run(
-            exchange_frames(
-                f"{mocks.arm.url}/any/service/cc/arm".replace("http", "ws"),
-                {},
-                history_frame(limit=4, direction="in"),
-            )
-        )
-    root = etree.fromstring(answer.content)
-    names = [row.get("display_name", "") for row in root.iter("call_history")]
-    assert names and all(name.startswith("\N{REPLACEMENT CHARACTER}") for name in names)
-    assert match == "window" or char.encode() in sent
-
-
-def test_a_frame_that_no_document_can_be_gets_an_error(recorded: Path, tmp_path: Path) -> None:
-    exchange = recorded_exchanges(recorded, "arm", "operator_call_history")[1]
-    frame = exchange["response"].encode()
-    body = frames.get_body(frame).replace(b'"call_ref"', b'"undeclared:call_ref"')
-    exchange["response"] = frames.with_body(frame, body).decode()
-    file = tmp_path / "hostile.jsonl"
-    file.write_text(json.dumps(exchange) + "\n", encoding="utf-8")
-    page = '<in><request><filters offset="0" limit="4" direction="in"/></request></in>'
-    with run_replay(file) as urls:
-        url = f"{urls['arm']}/any/service/cc/arm/operator_call_history"
-        answer = requests.post(url, data=page, timeout=10)
-    error = etree.fromstring(answer.content).findtext("error") or ""
-    assert "was recorded, but its answer has no form for this request" in error
 
 
 def nest_json(levels: int) -> str:
