@@ -13,13 +13,16 @@ import threading
 import time
 import urllib.error
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
+import websockets.sync.client
 from aiohttp import web
 
+from callmocks.arm import frames
 from callmocks.arm import schema as arm_schema
 from callmocks.config.settings import ServeSettings
 from callmocks.control import server as control_server
@@ -27,6 +30,7 @@ from callmocks.history import clock
 from callmocks.onec import read_answer
 from callmocks.server import mock_server
 from callmocks.server.mock_server import MockServer
+from tests.arm.conftest import request_json
 from tests.control.server_client import SOAP, basic
 from tests.forked import run_command
 from tests.test_serve import FREE, LEGS, get, legs, post, serving
@@ -237,10 +241,9 @@ async def test_the_machines_clock_may_jump(jump: str, monkeypatch: pytest.Monkey
 
 @contextmanager
 def _connections(url: str, count: int) -> Iterator[list[socket.socket]]:
-    host, port = url.split("/")[2].split(":")
     with ExitStack() as stack:
         yield [
-            stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            stack.enter_context(socket.create_connection(_address(url), timeout=30))
             for _ in range(count)
         ]
 
@@ -308,7 +311,7 @@ def test_running_out_of_files_while_serving_is_reported_and_survived() -> None:
     with serving("--now", "2026-03-02T12:00:00") as (process, ready):
         before = legs(ready["cdr"])["data"]
         post(ready["cdr"], b"{}")
-        used = sum(1 for _ in Path(f"/proc/{process.pid}/fd").iterdir())
+        used = len(_descriptors(process.pid))
         hard = resource.prlimit(process.pid, RLIMIT_NOFILE)[1]
         resource.prlimit(process.pid, RLIMIT_NOFILE, (used + 3, hard))
         with _connections(ready["cdr"], 12) as connections:
@@ -324,6 +327,84 @@ def test_running_out_of_files_while_serving_is_reported_and_survived() -> None:
         told = process.stderr.read().decode()
     assert told.count("no file descriptor left (ulimit -n)") == 1
     assert "Traceback" not in told
+
+
+def _descriptors(pid: int) -> set[int]:
+    return {int(each.name) for each in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+@contextmanager
+def _no_descriptor_left(pid: int) -> Iterator[None]:
+    opened = _descriptors(pid)
+    first_free = min(set(range(len(opened) + 1)) - opened)
+    before = resource.prlimit(pid, RLIMIT_NOFILE)
+    resource.prlimit(pid, RLIMIT_NOFILE, (first_free, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, RLIMIT_NOFILE, before)
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="no limit of another process")
+def test_no_file_left_before_the_first_request_is_a_503_and_nothing_is_broken_after_it() -> None:
+    kind = {"Content-Type": "text/xml"}
+    requests: dict[str, tuple[str, bytes, dict[str, str]]] = {
+        "cdr": ("/v2.0", json.dumps(LEGS).encode(), {}),
+        "onec": ("/cus/ws/PartnerWebAPI2", SOAP.encode(), kind | basic("demo")),
+        "arm": ("/demo/service/cc/arm/operator_call_history", ARM, kind | basic("101")),
+    }
+    with serving("--now", "2026-03-02T12:00:00") as (process, ready), ExitStack() as stack:
+        before, connections = len(_descriptors(process.pid)), {}
+        for name in requests:
+            connection = HTTPConnection(*_address(ready[name]), timeout=30)
+            connection.connect()
+            connections[name] = stack.enter_context(closing(connection))
+        deadline = time.monotonic() + 10
+        while len(_descriptors(process.pid)) < before + len(requests):  # until they are accepted
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        shown = dict[str, bytes]()
+        with _no_descriptor_left(process.pid):
+            control = stack.enter_context(socket.create_connection(_address(ready["control"]), 30))
+            control.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            for name, (path, body, headers) in requests.items():
+                connections[name].request("POST", path, body, headers)
+                answer = connections[name].getresponse()
+                assert answer.status == 503, name
+                shown[name] = answer.read()
+        error = json.loads(shown["cdr"])
+        assert (error["id"], error["error"]["data"]["mnemonic"]) == (LEGS["id"], "internal_error")
+        assert b"<faultcode>soap:Server</faultcode>" in shown["onec"]
+        assert "ulimit -n" in (arm_schema.parse(shown["arm"]).findtext("error") or "")
+        assert all(_ids(ready))
+        process.terminate()
+        assert process.stderr is not None
+        told = process.stderr.read().decode()
+    assert told.count("no file descriptor left (ulimit -n)") == told.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="no limit of another process")
+def test_no_file_left_for_a_frame_is_a_503_in_a_frame() -> None:
+    frame = frames.encode_request("0001", "operator_call_history", request_json(limit=1))
+    with serving("--now", "2026-03-02T12:00:00") as (process, ready):
+        url = ready["arm"].replace("http", "ws") + "/demo/service/cc/arm"
+        with websockets.sync.client.connect(url, additional_headers=basic("101")) as arm:
+            with _no_descriptor_left(process.pid):
+                arm.send(frame, text=True)
+                try:
+                    got = str(arm.recv(30))
+                except Exception:
+                    process.terminate()
+                    print(process.stderr.read().decode())
+                    raise
+                assert got[12:19] == "0001503"
+            arm.send(frame, text=True)
+            assert str(arm.recv(30))[12:19] == "0001200"
+
+
+def _address(url: str) -> tuple[str, int]:
+    host, port = url.split("/")[2].split(":")
+    return host, int(port)
 
 
 def _cpu(pid: int) -> float:

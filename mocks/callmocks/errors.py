@@ -7,6 +7,7 @@ CallmocksError
 ├── Unavailable       a request cannot be answered now
 │   ├── StateError         what replicas share cannot be reached
 │   ├── SendLimitReached   large answers that are being sent take all the memory they may have
+│   ├── OutOfDescriptors   this process can open no file
 │   └── ClientDisconnected nobody waits for the answer any more
 ├── CheckError        an endpoint could not be checked at all
 └── AdminError        the admin API of a running mock refused, or could not be reached
@@ -50,6 +51,14 @@ class StateError(Unavailable):
 
 class SendLimitReached(Unavailable):
     pass
+
+
+class OutOfDescriptors(Unavailable):
+    def __init__(self) -> None:
+        super().__init__(
+            "this process has no file descriptor left (ulimit -n); new connections are refused "
+            "until some close"
+        )
 
 
 class ClientDisconnected(Unavailable):

@@ -26,8 +26,9 @@ from callmocks.arm.responses import CommandResponse
 from callmocks.arm.rows import RenderOptions
 from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.contract.nesting import is_json_too_deep, is_xml_too_deep
-from callmocks.errors import TooManyRows, Unavailable
+from callmocks.errors import OutOfDescriptors, TooManyRows, Unavailable
 from callmocks.history.walltime import datetime_to_ms
+from callmocks.tenants.descriptors import is_out_of_descriptors
 from callmocks.tenants.exchange import Exchange, Reply
 
 Attributes = Mapping[str, str]
@@ -285,6 +286,8 @@ async def _catch_errors(
     except Unavailable:
         raise
     except Exception as crash:
+        if is_out_of_descriptors(crash):
+            raise OutOfDescriptors from crash
         logger.exception("%s failed", command)
         exchange.add_violation("callmocks", "an answer", repr(crash), side="answer")
         return make_early_error(exchange, command, "internal error", 500)

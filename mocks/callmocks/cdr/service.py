@@ -33,7 +33,8 @@ from callmocks.cdr.limits import PointLimits, RateLimiter
 from callmocks.cdr.methods import METHODS, MethodHandler, check_params
 from callmocks.cdr.openrpc import CREDENTIALS, Params, load_methods
 from callmocks.cdr.rows import JsonChunks, MethodData
-from callmocks.errors import TooManyRows, Unavailable
+from callmocks.errors import OutOfDescriptors, TooManyRows, Unavailable
+from callmocks.tenants.descriptors import is_out_of_descriptors
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_in_worker
 
@@ -172,6 +173,8 @@ async def _answer_method(
     except Unavailable:
         raise
     except Exception as defect:
+        if is_out_of_descriptors(defect):
+            raise OutOfDescriptors from defect
         exchange.notes.append(f"internal error: {type(defect).__name__}: {defect}")
         _log.exception("internal error in %s", name)
         error = RpcError("internal_error")

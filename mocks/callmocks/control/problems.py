@@ -1,6 +1,5 @@
 """Errors of the admin API: RFC 9457 problem documents, whatever went wrong and wherever."""
 
-import errno
 import logging
 from http import HTTPStatus
 from typing import Annotated
@@ -13,6 +12,7 @@ from callmocks.contract.quoting import MAX_ERROR_CHARS, shorten_text
 from callmocks.control.json_struct import doc
 from callmocks.errors import CallmocksError, Unavailable
 from callmocks.provider.bodies import BodyReadError
+from callmocks.tenants.descriptors import is_out_of_descriptors
 from callmocks.tenants.scenario import ScenarioError
 from callmocks.tenants.state import StaleTenantsError
 from callmocks.tenants.tenant_store import TenantDeleted
@@ -96,7 +96,7 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
         return ProblemError(error.status, detail, headers=headers).to_response()
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        if is_out_of_descriptors(error):
             raise  # the connection limiter answers it
         LOGGER.exception("%s %s", request.method, request.path)
         return ProblemError(500, "a defect of callmocks; its log says more").to_response()

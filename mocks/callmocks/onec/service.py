@@ -9,7 +9,7 @@ from typing import Final
 from lxml import etree
 
 from callmocks.contract.assumptions import load_ledger
-from callmocks.errors import Unavailable
+from callmocks.errors import OutOfDescriptors, Unavailable
 from callmocks.onec import contract, directory_reads, envelope, parameters, results, wsdl
 from callmocks.onec.call_structure import find_structure_mistake
 from callmocks.onec.contract import ServedOperation, load_operations
@@ -35,6 +35,7 @@ from callmocks.onec.written_parameters import (
     list_parameters,
     read_usual_call,
 )
+from callmocks.tenants.descriptors import is_out_of_descriptors
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_in_worker
 
@@ -73,6 +74,8 @@ async def handle_request(
     except Unavailable:
         raise
     except Exception as defect:
+        if is_out_of_descriptors(defect):
+            raise OutOfDescriptors from defect
         _log.exception("a request of tenant %s could not be answered", exchange.tenant.name)
         exchange.add_violation("service", "an answer", repr(defect), "answer")
         fault = SoapError("Server", "callmocks has a defect here")

@@ -26,12 +26,13 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from callmocks.config.server_limits import ServerLimits
-from callmocks.errors import ClientDisconnected
+from callmocks.errors import ClientDisconnected, OutOfDescriptors
 from callmocks.provider.bodies import READ_CHUNKS, BodyReadError, UploadBudget
 from callmocks.provider.server import error_response, release_when_websocket
-from callmocks.server.descriptors import OUT_OF_DESCRIPTORS, fd_available
+from callmocks.server.descriptors import start_query_engine
 from callmocks.server.exact_routes import BaseHandler, ExactRoutes
 from callmocks.server.undecodable import HttpProtocol
+from callmocks.tenants.descriptors import SPARE_DESCRIPTORS, fds_available, is_out_of_descriptors
 from callmocks.tenants.send_budget import SendBudget
 from callmocks.tenants.state import rerun_when_stale
 from callmocks.tenants.worker import set_disconnect_check
@@ -52,10 +53,6 @@ _MAX_PENDING_REJECTS: Final = 16
 # Bodies of the largest size that may be coming in at the same time, or more shorter ones.
 _MAX_FULL_UPLOADS: Final = 4
 _WARN_INTERVAL: Final = 60.0
-_OUT_OF_DESCRIPTORS_TEXT: Final = (
-    "this process has no file descriptor left (ulimit -n); new connections are refused until some "
-    "close"
-)
 
 
 class ConnectionPool:
@@ -76,12 +73,14 @@ class ConnectionLimiter:
         self.providers = ConnectionPool(limits.connections, "connections (--max-connections)")
         self.control = ConnectionPool(limits.control_connections, "connections to control")
         self.unhandled: set[object] = set()
+        self._query_engine_started = False
         self._rejected: set[GuardedProtocol] = set()
         self._timeout_task: asyncio.Task[None] | None = None
         self._last_warning = -_WARN_INTERVAL
 
     def start(self) -> None:
         if self._timeout_task is None:
+            SPARE_DESCRIPTORS.acquire()
             closing = self._close_slow_connections()
             self._timeout_task = asyncio.create_task(closing, name="callmocks header timeouts")
 
@@ -90,7 +89,15 @@ class ConnectionLimiter:
             self._timeout_task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._timeout_task
+            SPARE_DESCRIPTORS.release()
             self._timeout_task = None
+
+    def ensure_query_engine(self) -> None:
+        # Not when the server starts: an idle one does without its memory.
+        if not self._query_engine_started:
+            with SPARE_DESCRIPTORS.lend():
+                start_query_engine()
+            self._query_engine_started = True
 
     def acquire(self, connection: GuardedProtocol) -> bool:
         pool = connection.pool
@@ -131,8 +138,8 @@ class ConnectionLimiter:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(1.0, timeout / 4) if timeout else 1.0)
-            if not fd_available():
-                self.warn_rate_limited(_OUT_OF_DESCRIPTORS_TEXT)
+            if not fds_available(1):
+                SPARE_DESCRIPTORS.warn_none_left()
             found = [*self.providers.connections, *self.control.connections] if timeout else ()
             for connection in found:
                 connection.check_header_time(loop.time(), timeout)
@@ -164,6 +171,7 @@ class RequestLimiter:
             release_when_websocket(partial(self._release, connection))
         response: web.StreamResponse
         try:
+            self._limiter.ensure_query_engine()
             if not _HOST.fullmatch(request.headers.get(hdrs.HOST, "")):
                 response = await error_response(self._app, request, 400, _BAD_HOST_TEXT)
             elif self.in_flight > (limit := self._limiter.limits.in_flight):
@@ -178,15 +186,17 @@ class RequestLimiter:
             response = web.Response()
         except BodyReadError as error:
             response = await error_response(self._app, request, error.status, str(error))
-        except OSError as error:
-            if error.errno not in OUT_OF_DESCRIPTORS:
-                raise
-            self._limiter.warn_rate_limited(_OUT_OF_DESCRIPTORS_TEXT)
-            response = await error_response(self._app, request, 503, _OUT_OF_DESCRIPTORS_TEXT)
         except web.HTTPException as error:
             if not _has_unread_compressed_body(request):
                 raise
             response = error
+        except Exception as error:
+            if request.writer.output_size or not is_out_of_descriptors(error):
+                raise
+            SPARE_DESCRIPTORS.warn_none_left()
+            with SPARE_DESCRIPTORS.lend():
+                text = str(OutOfDescriptors())
+                response = await error_response(self._app, request, 503, text)
         finally:
             self._release(connection)
             connection.end_request()

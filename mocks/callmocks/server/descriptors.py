@@ -1,18 +1,16 @@
-"""File descriptors: how many connections this process may have, and whether one is left."""
+"""File descriptors: how many connections this process may have."""
 
-import errno
-import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from callmocks.config.server_limits import ServerLimits
-from callmocks.errors import SettingsError
+from callmocks.errors import OutOfDescriptors, SettingsError
+from callmocks.tenants.descriptors import fds_available
 
 # Descriptors for what is not a connection: rejected clients, files, pipes, libraries.
 _RESERVED: Final = 48
-OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE)
 
 
 def fit_connections(limits: ServerLimits) -> ServerLimits:
@@ -40,12 +38,13 @@ def fit_connections(limits: ServerLimits) -> ServerLimits:
     return replace(limits, connections=connections, control_connections=control)
 
 
-def fd_available() -> bool:
-    try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
-    except OSError as error:
-        return error.errno not in OUT_OF_DESCRIPTORS
-    return True
+def start_query_engine() -> None:
+    """Of Polars, at its first query. If it cannot open what it needs then, it never starts."""
+    import polars as pl
+
+    if not fds_available():
+        raise OutOfDescriptors
+    pl.DataFrame().select([])
 
 
 def _count_open_files() -> int:

@@ -173,7 +173,7 @@ class MockServer:
 
         limits = self.settings.server_limits
         fitting = fit_connections(limits)
-        if fitting != limits:
+        if fitting.connections < limits.connections:
             _log.warning(
                 "callmocks: warning: this process may open few files (ulimit -n), so that at most "
                 "%d connections to providers are taken at the same time, not %d, and %d to control",
@@ -195,6 +195,7 @@ class MockServer:
 
     async def _plan_control(self) -> None:
         from callmocks.control.metrics import observe_exchanges
+        from callmocks.tenants.descriptors import SPARE_DESCRIPTORS, is_out_of_descriptors
 
         metrics = observe_exchanges(self.registry)
         if self.settings.log == "json":  # of all exchanges
@@ -206,8 +207,11 @@ class MockServer:
             while True:
                 try:
                     return await self._start_control(metrics)
-                except Exception:  # such as too many open files
-                    _log.exception("control does not start; tried again in a second")
+                except Exception as error:
+                    if is_out_of_descriptors(error):
+                        SPARE_DESCRIPTORS.warn_none_left()
+                    else:
+                        _log.exception("control does not start; tried again in a second")
                     await asyncio.sleep(_CONTROL_RETRY_SECONDS)
 
         self._control_start = asyncio.create_task(start_when_connected(), name="callmocks control")

@@ -6,10 +6,11 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from callmocks.errors import SendLimitReached, Unavailable
+from callmocks.errors import OutOfDescriptors, SendLimitReached, Unavailable
 from callmocks.faults.active import ActiveFault
 from callmocks.faults.base import FaultContext
 from callmocks.tenants.delivery import Delivery
+from callmocks.tenants.descriptors import SPARE_DESCRIPTORS, is_out_of_descriptors
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.journal import TruncatedBody, truncate_body
 from callmocks.tenants.state import StaleTenantsError
@@ -37,25 +38,31 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
         exchange.reserve_answer(len(reply.body))
     except StaleTenantsError:
         raise
-    except Unavailable as error:
-        exchange.notes.append(str(error))
-        reply = exchange.provider.unavailable_reply(exchange, str(error))
-        if isinstance(error, SendLimitReached):
+    except Exception as error:
+        unavailable = _find_unavailable(error)
+        if unavailable is None:
+            text = "".join(traceback.format_exception_only(error)).strip()
+            exchange.add_violation("callmocks", "an answer", text, side="answer")
+            record_exchange(exchange, Reply(b"", 500))
+            raise
+        exchange.notes.append(str(unavailable))
+        if isinstance(unavailable, OutOfDescriptors):
+            SPARE_DESCRIPTORS.warn_none_left()
+        with SPARE_DESCRIPTORS.lend():
+            reply = exchange.provider.unavailable_reply(exchange, str(unavailable))
+        if isinstance(unavailable, SendLimitReached | OutOfDescriptors):
             reply = exchange.provider.with_status(exchange, reply, 503)
-    except Exception as crash:
-        exchange.add_violation(
-            "callmocks",
-            "an answer",
-            "".join(traceback.format_exception_only(crash)).strip(),
-            side="answer",
-        )
-        record_exchange(exchange, Reply(b"", 500))
-        raise
     truncated = None
     if len(reply.body) > _LONG_BODY_BYTES:
         truncated = await run_in_worker(partial(truncate_body, reply.body))
     record_exchange(exchange, reply, truncated)
     return reply
+
+
+def _find_unavailable(error: Exception) -> Unavailable | None:
+    if isinstance(error, Unavailable):
+        return error
+    return OutOfDescriptors() if is_out_of_descriptors(error) else None
 
 
 def record_exchange(
