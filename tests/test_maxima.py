@@ -167,6 +167,7 @@ STEPS: dict[str, Step] = {
     "arm offset": lambda it: it.arm('limit="10000" offset="100000"'),
     "arm attributes": lambda it: it.arm("".join(f' a{n}=""' for n in range(24_000))),
     "arm namespaces": lambda it: it.arm("".join(f' xmlns:a{n}="a"' for n in range(12_000))),
+    "arm elements": lambda it: it.arm('limit="x"/><filters ' * 4000),
     "legs": lambda it: it.cdr("get.call_legs_report"),
     "legs offset, sorted": lambda it: it.cdr(
         "get.call_legs_report",

@@ -36,7 +36,7 @@ _MAX_VALUE_CHARS = 80
 _MAX_NAMESPACES = 100  # in scope; the protocol has one
 _MAX_VIOLATIONS = 10
 _MAX_EXPLAINED_ERRORS = 100
-_MAX_EXPLAINED_ELEMENTS = 2000
+_MAX_EXPLAINED_ELEMENTS = 300
 
 
 class SchemaViolation(NamedTuple):
