@@ -11,7 +11,7 @@ from callmocks.config.settings import ServeSettings
 from callmocks.replication import version_vector
 from callmocks.server.mock_server import MockServer
 from tests.replicas.conftest import NOW, Client, ReplicaProcess
-from tests.replicas.test_data_loss import (
+from tests.replicas.schedules import (
     FREE_PORTS,
     KEYS,
     SnapshotRedis,

@@ -10,7 +10,7 @@ import pytest
 
 from callmocks.history.pins import Pin, Pins
 from tests.replicas.conftest import Client
-from tests.replicas.test_data_loss import running_schedule
+from tests.replicas.schedules import running_schedule
 
 CALLS = [{"start": f"2026-03-01T10:{n:02}:00", "answered": False} for n in range(40)]
 
