@@ -239,6 +239,8 @@ STEPS: dict[str, Step] = {
     ),
     "people listed": lambda it: it.change("POST", "", name="a", world=LISTED_WORLD),
     "people listed again": lambda it: it.change("POST", "", name="b", world=LISTED_WORLD),
+    "overview of listed people": lambda it: it.request(it.urls["control"] + "/tenants/b"),
+    "legs of listed people": lambda it: it.cdr("get.call_legs_report", access_token="b-token"),
     "tenants": lambda it: it.change("GET", ""),
     "scenario of listed people": lambda it: it.change("GET", "/a/scenario"),
     "other calls of listed people": lambda it: it.change("PUT", "/a/scenario", calls_per_day=9),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from random import Random
 from typing import Any
 
 import pytest
 
 from callmocks.errors import SettingsError
+from callmocks.tenants.networks import NetworkSet
 from callmocks.tenants.registry import TenantConflict
 from callmocks.tenants.settings import CdrSettings, CdrUser, TenantSettings
 from tests.cdr.conftest import Answer, CdrClient, error_fields, mnemonic, rows, simple
@@ -219,6 +222,24 @@ def test_ip_allow_list(api: CdrClient, allowed: list[str], open_: bool) -> None:
     api.tenant(cdr=CdrSettings(allowed_ips=allowed))
     for answer in (api.rpc("get.account"), login(api)):
         assert ("result" in answer) is open_
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_an_address_is_in_a_network_as_the_standard_library_says(version: int) -> None:
+    bits, make = (32, IPv4Address) if version == 4 else (128, IPv6Address)
+    drawn = Random(version)
+    entries = [
+        f"{make(drawn.getrandbits(bits))}/{drawn.choice([1, 3, 8, 20, bits])}" for _ in range(12)
+    ]
+    allowed, networks = NetworkSet(entries), [ip_network(each, strict=False) for each in entries]
+    ends = [end for each in networks for end in (each.network_address, each.broadcast_address)]
+    addresses = [make(max(int(end) + step, 0) % 2**bits) for end in ends for step in (-1, 0, 1)]
+    for address in addresses:
+        assert (str(address) in allowed) is any(address in each for each in networks), address
+        if version == 4:  # as a socket of both versions tells it
+            assert (f"::ffff:{address}" in allowed) is (str(address) in allowed)
+    assert "" not in allowed
+    assert f"{make(0)}%lo" in NetworkSet([str(make(0))])
 
 
 def test_a_disabled_account_cannot_log_in_either(api: CdrClient) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
@@ -15,7 +16,9 @@ from callmocks.history import reasons
 from callmocks.history.cache import DayCache
 from callmocks.history.calendar import DayKind, day_kinds
 from callmocks.history.columns import ROLE_NAMES, CallKind, LegRole
+from callmocks.history.directory import Directory
 from callmocks.history.factory import HistoryFactory
+from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.history import History
 from callmocks.history.walltime import DAYS, date_of_day, day_of_date, day_start, ms_to_datetime
 from callmocks.tenants.settings import TenantSettings
@@ -32,6 +35,33 @@ def reasons_in_order(history: History, days: Iterable[int]) -> NDArray[np.int64]
         legs = history.generated.get_day(day).legs
         found.append(legs.reason[np.lexsort((legs.row, legs.start))])
     return np.concatenate(found)
+
+
+def test_people_that_are_being_drawn_hold_up_no_other_world(make_history: MakeHistory) -> None:
+    ready = make_history().generated
+    started, drawn, seen = Event(), Event(), Event()
+
+    def draw_slowly() -> Directory:
+        started.set()
+        drawn.wait(60)
+        return ready.directory
+
+    def read_other() -> None:
+        assert other.directory is ready.directory
+        seen.set()
+
+    slow = GeneratedDays(b"1" * 16, ready.world, draw_slowly, DayCache())
+    other = GeneratedDays(b"2" * 16, ready.world, lambda: ready.directory, DayCache())
+    threads = [Thread(target=lambda: slow.directory, daemon=True)]
+    threads[0].start()
+    started.wait(60)
+    threads.append(Thread(target=read_other, daemon=True))
+    threads[1].start()
+    was_seen = seen.wait(10)
+    drawn.set()
+    for thread in threads:
+        thread.join()
+    assert was_seen
 
 
 def test_the_mean_of_weekdays_is_the_calls_per_day(make_history: MakeHistory) -> None:

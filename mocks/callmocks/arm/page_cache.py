@@ -2,12 +2,12 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from functools import cached_property
 
 import msgspec
 
 from callmocks.arm.rows import CallRow
 from callmocks.arm.schema import SchemaViolation
+from callmocks.contract.cached_property import cached_property
 
 _MAX_REQUESTED = 256
 

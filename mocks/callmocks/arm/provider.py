@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 from callmocks.arm import frames, responses, schema, service, sessions, tree
 from callmocks.arm.faults import FAULT_TYPES
 from callmocks.config.types import PROVIDER_TITLES
+from callmocks.contract.cached_property import cached_property
 from callmocks.contract.journal import ResponseSummary
 from callmocks.contract.listed_names import Operations
 from callmocks.errors import CallmocksError, SettingsError

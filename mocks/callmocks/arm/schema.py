@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lxml import etree
 
+from callmocks.contract.cached_property import cached_property
 from callmocks.contract.quoting import shorten_text
 from callmocks.contract.resources import schema_path
 from callmocks.contract.xml import find_excess, get_dtd, make_parser

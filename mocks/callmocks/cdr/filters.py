@@ -8,7 +8,7 @@ into a match; only ``is_null``, ``is_not_null`` and the value null see nulls.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from operator import and_, or_
 from typing import Any
 
@@ -18,6 +18,7 @@ import polars as pl
 from callmocks.cdr.errors import ParameterErrors
 from callmocks.cdr.operators import Condition, ConditionError, FilterOptions, build_condition
 from callmocks.cdr.tables import Field, FieldTable
+from callmocks.contract.cached_property import cached_property
 from callmocks.contract.resources import load_table
 from callmocks.history.history import History
 

@@ -2,11 +2,11 @@
 
 import re
 from datetime import UTC, datetime
-from functools import cached_property
 
 import msgspec
 
 from callmocks.cdr.errors import RpcError
+from callmocks.contract.cached_property import cached_property
 from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.state import CounterIncrement
 

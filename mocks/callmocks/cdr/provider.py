@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +12,7 @@ from callmocks.cdr.errors import ERRORS_WITHOUT_LIMITS, RpcError, load_error_tab
 from callmocks.cdr.faults import FAULT_TYPES
 from callmocks.cdr.jsonrpc import ParsedRequest
 from callmocks.config.types import PROVIDER_TITLES
+from callmocks.contract.cached_property import cached_property
 from callmocks.contract.journal import ResponseSummary
 from callmocks.contract.listed_names import Operations
 from callmocks.provider.base import Credential, Provider, RequestKey, WireExchange

@@ -5,11 +5,11 @@ brackets, ``ё``, an emoji. Fields that are named after another entry are its in
 """
 
 from datetime import date, datetime
-from functools import cached_property
 
 import msgspec
 import numpy as np
 
+from callmocks.contract.cached_property import cached_property
 from callmocks.history.columns import BoolColumn, IntColumn
 from callmocks.history.walltime import day_of_date
 

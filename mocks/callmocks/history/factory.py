@@ -37,8 +37,10 @@ class HistoryFactory:
             draw = partial(self._get_directory, settings.seed, world)
             generated = self._generated[key] = GeneratedDays(key, world, draw, self.cache)
             # Few people are drawn at their first use: NumPy's random numbers alone take 3 MB.
-            if settings.world not in world_names() or world.has_many_people:
+            if settings.world not in world_names():
                 _ = generated.directory
+            if world.has_many_people:
+                generated.prepare()
         try:
             first_day = day_of_date(parse_first_date(settings.history_from))
         except SettingsError as error:
@@ -46,7 +48,7 @@ class HistoryFactory:
         return History(generated, first_day, settings.lags)
 
     def takes_long(self, settings: TenantSettings, world: World | None = None) -> bool:
-        """Whether its people are many, and no tenant has them yet; a world file takes long too."""
+        """Whether its people are many, and no tenant has its calls; a world file takes long too."""
         is_file = isinstance(settings.world, str) and settings.world not in world_names()
         if world is None and is_file:
             return True

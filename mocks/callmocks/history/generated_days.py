@@ -7,7 +7,6 @@ costs a few milliseconds whatever its size, sixteen of them little more.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -16,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from callmocks.contract.cached_property import cached_property
 from callmocks.history import ids
 from callmocks.history.cache import DayCache
 from callmocks.history.columns import BoolColumn, DayColumns
@@ -90,6 +90,11 @@ class GeneratedDays:
         from callmocks.history.day_generator import DayGenerator
 
         return DayGenerator(self.key, self.world, self.directory)
+
+    def prepare(self) -> None:
+        """What is made once and takes long where people are many."""
+        _ = self._day_generator
+        self.lookups.build_large()
 
     @cached_property
     def empty_day(self) -> DayColumns:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import polars as pl
 
+from callmocks.contract.cached_property import cached_property
 from callmocks.errors import Contradiction
 from callmocks.history import ids
 from callmocks.history.columns import DayColumns, concat_days

@@ -6,12 +6,12 @@ Every field of these structs is a key of a world file; ``docs/worlds.md`` descri
 import datetime
 import hashlib
 from collections.abc import Iterator
-from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import msgspec
 from msgspec import Meta
 
+from callmocks.contract.cached_property import cached_property
 from callmocks.contract.structs import omit_defaults
 from callmocks.errors import SettingsError
 from callmocks.history.clock import find_builtin_type

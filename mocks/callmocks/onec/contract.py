@@ -1,11 +1,12 @@
 """The served operations as ``schemas/onec/operations.toml`` states them, and all real names."""
 
 import tomllib
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 
 import msgspec
 
 from callmocks.contract.assumptions import load_ledger
+from callmocks.contract.cached_property import cached_property
 from callmocks.contract.column_list import ListedColumn, fits_notation, format_column, parse_columns
 from callmocks.contract.findings import Evidence
 from callmocks.contract.resources import schema_path

@@ -1,11 +1,11 @@
 import re
 from collections.abc import Mapping
-from functools import cached_property
 
 from aiohttp import web
 from lxml import etree
 
 from callmocks.config.types import PROVIDER_TITLES
+from callmocks.contract.cached_property import cached_property
 from callmocks.contract.findings import ValidationResult
 from callmocks.contract.journal import ResponseSummary
 from callmocks.contract.listed_names import Operations

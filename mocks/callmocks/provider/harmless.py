@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final, Literal, NamedTuple
+
+from callmocks.contract.cached_property import cached_property
 
 # How a value that does not stay is masked; `year` keeps the year of a date.
 MaskKind = Literal["text", "message", "secret", "number", "url", "tag", "year"]

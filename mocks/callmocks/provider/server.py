@@ -14,7 +14,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
-from functools import cached_property, partial
+from functools import partial
 from typing import ClassVar
 
 from aiohttp import hdrs, web
@@ -22,6 +22,7 @@ from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import SERVER_SOFTWARE, HttpVersion11
 
 from callmocks.config.server_limits import DEFAULT_LIMITS
+from callmocks.contract.cached_property import cached_property
 from callmocks.provider.base import Provider
 from callmocks.provider.bodies import SERVER_LIMITS
 from callmocks.tenants import pipeline

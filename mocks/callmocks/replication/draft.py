@@ -1,7 +1,7 @@
 from datetime import timedelta
-from functools import cached_property
 
 from callmocks.contract.assumptions import Assumptions
+from callmocks.contract.cached_property import cached_property
 from callmocks.faults.active import ActiveFaults
 from callmocks.history.clock import Clock
 from callmocks.history.pins import Pins

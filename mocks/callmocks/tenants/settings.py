@@ -1,12 +1,12 @@
 """Settings of a tenant: from the flags of ``serve``, or from the admin API."""
 
 import re
-from functools import cached_property
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from callmocks.contract.cached_property import cached_property
 from callmocks.contract.resources import load_table
 from callmocks.errors import SettingsError
 from callmocks.history.generator import derive_token

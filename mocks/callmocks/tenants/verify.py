@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
+from callmocks.contract.cached_property import cached_property
 from callmocks.contract.expectations import (
     Difference,
     Expectation,

@@ -2,12 +2,12 @@ import json
 import ssl
 from base64 import b64encode
 from collections.abc import Mapping
-from functools import cached_property
 from importlib.util import find_spec, module_from_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode, urlsplit
 from weakref import finalize
 
+from callmocks.contract.cached_property import cached_property
 from callmocks.contract.urls import bracket_host
 from callmocks.errors import AdminError
 from callmocks.testing.hidden_frames import hide_frame

@@ -11,7 +11,6 @@ a container too; a client in Python is served faster by ``callmocks.running``.
 """
 
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 from urllib.parse import quote
@@ -26,6 +25,7 @@ except ImportError as error:
 
 from callmocks.config.options import SETTINGS, format_flag_value
 from callmocks.config.settings import ServeSettings
+from callmocks.contract.cached_property import cached_property
 from callmocks.errors import CallmocksError
 from callmocks.provider.listeners import URL_PATHS
 from callmocks.testing.admin_client import AdminClient

@@ -1,9 +1,9 @@
 import re
 from collections.abc import Mapping
 from datetime import date
-from functools import cached_property
 from itertools import count
 
+from callmocks.contract.cached_property import cached_property
 from callmocks.errors import AdminError
 from callmocks.testing.admin_client import EXPECTED_SERVICE, AdminClient
 from callmocks.testing.hidden_frames import hide_frame

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from functools import cached_property
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
+from callmocks.contract.cached_property import cached_property
 from callmocks.contract.expectations import Expectation, Verdict
 from callmocks.contract.journal import JournalEntry
 from callmocks.contract.json_model import from_json, to_json

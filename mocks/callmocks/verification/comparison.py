@@ -16,11 +16,11 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import ClassVar
 
 from msgspec.structs import replace
 
+from callmocks.contract.cached_property import cached_property
 from callmocks.contract.findings import Finding, ValidationResult, generalize
 from callmocks.errors import CheckError
 from callmocks.history.generator import make_random_key

@@ -1,7 +1,7 @@
 """HTTP servers of a replay, at the addresses of the recorded providers."""
 
 import re
-from functools import cached_property, partial
+from functools import partial
 
 from aiohttp import web
 
@@ -11,6 +11,7 @@ from callmocks.arm.idle_watch import IdleWatch
 from callmocks.arm.provider import ARM
 from callmocks.arm.service import SERVICE_PATH, ArmSession
 from callmocks.cdr.provider import CDR
+from callmocks.contract.cached_property import cached_property
 from callmocks.onec import wsdl
 from callmocks.onec.provider import ONEC
 from callmocks.provider.bodies import BodyTooLarge, read_body

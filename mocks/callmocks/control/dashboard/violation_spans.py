@@ -9,8 +9,8 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 
+from callmocks.contract.cached_property import cached_property
 from callmocks.contract.journal import Violation
 
 Span = tuple[int, int]

@@ -1,13 +1,13 @@
 """From indexes to the directory's values, column by column."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from callmocks.contract.cached_property import cached_property
 from callmocks.history import reasons
 from callmocks.history.columns import IntColumn
 from callmocks.history.directory import Directory
@@ -26,7 +26,7 @@ class Lookup:
         self._null = len(values)
 
     @cached_property
-    def _series(self) -> pl.Series:
+    def series(self) -> pl.Series:
         # Built at first use: a process that nobody asks for calls does without Polars' code for it.
         if self._dtype is not None:
             return pl.Series([*self._values, None], dtype=self._dtype)
@@ -34,7 +34,7 @@ class Lookup:
 
     def gather(self, indexes: IntColumn) -> pl.Series:
         rows = np.where(indexes < 0, self._null, indexes).astype(np.uint32)
-        return self._series[pl.Series(rows)]  # Series.gather() would run a query
+        return self.series[pl.Series(rows)]  # Series.gather() would run a query
 
 
 def make_frame(columns: Mapping[str, pl.Series | NDArray[Any]]) -> pl.DataFrame:
@@ -132,6 +132,11 @@ class Lookups:
     def client_id(self) -> Lookup:
         clients = self.directory.organisations
         return Lookup([clients[u.organisation].client_id for u in self.directory.users], pl.String)
+
+    def build_large(self) -> None:
+        """Those whose first use would hold up other requests."""
+        for lookup in (self.contact_id, self.user_name, self.user_id, self.client_id):
+            _ = lookup.series
 
     def _repeat_for_vendor_users(self, values: Sequence[str]) -> Lookup:
         users = range(len(self.directory.vendor_users))
