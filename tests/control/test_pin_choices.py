@@ -96,6 +96,25 @@ async def test_times_that_are_left_open_get_shorter(control: ControlClient) -> N
     check_that_nobody_speaks_twice([first, later, made, held, hurried])
 
 
+async def test_a_wait_that_is_left_open_lasts_till_the_operator_is_free(
+    control: ControlClient,
+) -> None:
+    for day in range(1, 8):
+        made = [
+            await control.post(
+                CALLS,
+                {
+                    "start": f"2026-03-0{day}T09:{minute:02}:00",
+                    "operator": "101",
+                    "talk_seconds": 40,
+                },
+            )
+            for minute in range(15)
+        ]
+        check_that_nobody_speaks_twice(made)
+        assert {call["talk_seconds"] for call in made} == {40}
+
+
 async def test_a_talk_after_a_transfer_gets_shorter(control: ControlClient) -> None:
     (first,) = await occupy(control, "101")
     call = {"start": "2026-03-02T08:59:30", "operator": "102", "transfer_to": "101"}

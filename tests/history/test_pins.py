@@ -168,6 +168,16 @@ def test_the_wait_lasts_to_the_answer_or_to_giving_up(empty: History, pin: dict[
     assert ((call.answered or call.end) - call.start).total_seconds() == 30
 
 
+@pytest.mark.parametrize("reason", ["operator_answer", "another_operator_answer"])
+def test_another_telephone_is_of_who_answers_or_of_a_colleague(empty: History, reason: str) -> None:
+    for operator in empty.directory.operators:
+        empty.pins.add({"start": TEN, "operator": operator.number, "finish_reason": reason})
+        legs = {leg.finish_reason == reason: leg for leg in only_call(empty).legs if leg.operator}
+        same = legs[True].operator == legs[False].operator == operator.number
+        assert same == (reason == "operator_answer")
+        empty.pins.clear()
+
+
 def test_a_talk_after_a_transfer_needs_no_name(empty: History) -> None:
     transfer = {"finish_reason": "transfer_disconnects", "transfer_talk_seconds": 30}
     empty.pins.add({"start": TEN, "talk_seconds": 20, **transfer})

@@ -95,6 +95,10 @@ class ResolvedPin(msgspec.Struct):
     legs: list[ResolvedLeg] = []
 
     @property
+    def is_direct(self) -> bool:
+        return self.kind in (CallKind.OUTGOING, CallKind.INTERNAL)
+
+    @property
     def named_operators(self) -> set[int]:
         return {self.operator, self.to_operator, self.transfer_to, self.coach} - {-1}
 
@@ -283,7 +287,7 @@ def _check_participants(pin: ResolvedPin) -> None:
     _refuse_if(misplaced, "to_operator", "only an internal call has one")
     _refuse_if(twice, "operator", f"{call.operator} takes part twice")
     _refuse_if(coach_twice, "coach", f"{call.coach} takes part twice")
-    if pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL):
+    if pin.is_direct:
         for field in ("transfer_to", "coach"):
             text = "only calls that reach operators one by one have it"
             _refuse_if(getattr(call, field) is not None, field, text)
@@ -316,7 +320,7 @@ def _is_answered(pin: ResolvedPin) -> bool:
 
 
 def _resolve_slots(pin: ResolvedPin) -> dict[int, int]:
-    if pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL):
+    if pin.is_direct:
         return _resolve_direct_slots(pin)
     reason = pin.reason
     if pin.kind == CallKind.AUTO and not pin.answered:
@@ -357,7 +361,7 @@ def _resolve_direct_slots(pin: ResolvedPin) -> dict[int, int]:
 def _check_slot_reasons(pin: ResolvedPin) -> None:
     alone = pin.call.transfer_talk_seconds is not None and Slot.TRANSFER not in pin.slots
     _refuse_if(alone, "transfer_talk_seconds", "nobody is named in transfer_to")
-    direct = pin.kind in (CallKind.OUTGOING, CallKind.INTERNAL)
+    direct = pin.is_direct
     leg_kinds: dict[int, str] = {
         Slot.FIRST: "initiator" if direct else "subscriber",
         Slot.REMOTE: "operator" if pin.kind == CallKind.INTERNAL else "subscriber",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from callmocks.history.columns import CallKind, DayColumns, LegRole
-from callmocks.history.walltime import day_start
+from callmocks.history.walltime import DAYS, day_start
 
 
 class Talk(NamedTuple):
@@ -23,16 +23,20 @@ class Talk(NamedTuple):
 
 
 class OpenTimes(NamedTuple):
-    """What a request leaves open: the wait after its start, and how long the talks are."""
+    """What a request leaves open: when the call is answered, and how long the talks are."""
 
-    call_start: int | None  # None where the wait is given
+    earliest: int  # equal where the wait is given
+    latest: int
     talk: bool
     transfer_talk: bool
 
 
 Candidates = Sequence[Sequence[int]]  # operators for each talk, the likeliest first
 
-_SHORTEST_MS = 2_000  # of a talk that is shortened once more
+_HALVINGS = (0, 1, 2, 3, 4, 6, 8, 30)  # of talks, one after another
+_SHORTEST_MS = 1_000  # what they leave
+_MAX_MOMENTS = 64
+_END_OF_HISTORY = day_start(DAYS)
 
 
 def list_talks(day: DayColumns) -> list[Talk]:
@@ -92,45 +96,45 @@ class OperatorTalks:
                 return list(chosen)
         return None
 
-    def shorten(
+    def choose_times(
         self, talks: Sequence[Talk], candidates: Candidates, open_times: OpenTimes
     ) -> list[Talk] | None:
-        """As ``choose_operators``, with times that are left open halved, or earlier, until it fits.
+        """As ``choose_operators``, earlier or later; where it does not fit, with shorter talks.
 
         ``talks`` are one, two at the same time, or one and that after a transfer.
         """
         first, last = talks[0], talks[-1]
-        moments = [first.start]
-        if open_times.call_start is not None:
-            operators = {operator for each in candidates for operator in each}
-            moments += self._list_ends(operators, open_times.call_start, first.start)
-            moments.append(open_times.call_start)
+        moments = self._list_moments(first.start, candidates, open_times)
         transferred = last.field == "transfer_to"
         ring = last.start - first.end  # before the talk after a transfer
-        for talk_ms in _halve(first.end - first.start, open_times.talk):
-            for last_ms in _halve(last.end - last.start, transferred and open_times.transfer_talk):
-                for moment in moments:
-                    end = moment + talk_ms
-                    moved = [talk._replace(start=moment, end=end) for talk in talks]
-                    if transferred:
-                        moved[-1] = last._replace(start=end + ring, end=end + ring + last_ms)
-                    found = self.choose_operators(moved, candidates)
-                    if found is not None:
-                        return found
+        shorter = open_times.talk or (transferred and open_times.transfer_talk)
+        for times in _HALVINGS if shorter else _HALVINGS[:1]:
+            talk_ms = _halve(first, times if open_times.talk else 0)
+            last_ms = _halve(last, times if open_times.transfer_talk else 0)
+            for moment in moments:
+                end = moment + talk_ms
+                moved = [talk._replace(start=moment, end=end) for talk in talks]
+                if transferred:
+                    moved[-1] = last._replace(start=end + ring, end=end + ring + last_ms)
+                found = self.choose_operators(moved, candidates)
+                if found is not None and moved[-1].end < _END_OF_HISTORY:
+                    return found
         return None
 
-    def _list_ends(self, operators: Iterable[int], after: int, before: int) -> list[int]:
-        """When talks end, from the last one."""
+    def _list_moments(self, drawn: int, candidates: Candidates, open_times: OpenTimes) -> list[int]:
+        """When the call may be answered: as drawn, earlier, later. Pauses begin as talks end."""
+        earliest, latest, *_ = open_times
         ends: set[int] = set()
-        for operator in operators:
+        for operator in {operator for each in candidates for operator in each}:
             talks = self._talks.get(operator, [])
-            first = max(bisect_left(talks, (after,)) - 1, 0)
-            ends.update(end for _, end, _ in islice(talks, first, bisect_left(talks, (before,))))
-        return sorted((end for end in ends if after < end < before), reverse=True)
+            first = max(bisect_left(talks, (earliest,)) - 1, 0)
+            ends.update(end for _, end, _ in islice(talks, first, bisect_left(talks, (latest,))))
+        moments = sorted(end for end in ends if earliest < end <= latest)
+        later = bisect_left(moments, drawn)
+        moments = [drawn, *reversed(moments[:later]), earliest, *moments[later:]]
+        return moments[:_MAX_MOMENTS]
 
 
-def _halve(length: int, is_open: bool) -> list[int]:
-    lengths = [length]
-    while is_open and lengths[-1]:
-        lengths.append(lengths[-1] // 2 if lengths[-1] > _SHORTEST_MS else 0)
-    return lengths
+def _halve(talk: Talk, times: int) -> int:
+    length = talk.end - talk.start
+    return max(length >> times, min(length, _SHORTEST_MS))

@@ -232,12 +232,12 @@ class Pins:
 
     def add_numbered(self, numbered: NumberedPin) -> Pin:
         pin = self._build_pin(numbered.resolved, numbered.sequence)
+        if self._has_overlap(pin):
+            pin = self._avoid_overlaps(pin, numbered)
         end_ms = day_start(pin.day.first_day) + int(pin.day.legs.end.max())
         if day_of(end_ms) >= DAYS:
             reason = f"the call ends at {ms_to_datetime(end_ms)}, after the last day, {LAST_DATE}"
             raise Contradiction("start", reason)
-        if self._has_overlap(pin):
-            pin = self._avoid_overlaps(pin, numbered)
         self._reserved.difference_update(numbered.covered_ids)
         self._insert(pin)
         self._mark_changed()
@@ -263,14 +263,8 @@ class Pins:
         resolved, talks = numbered.resolved, pin.talks
         call = resolved.call
         candidates = [self._list_candidates(resolved, talk) for talk in talks]
-        chosen = self._talks.choose_operators(talks, candidates) or self._talks.shorten(
-            talks,
-            candidates,
-            OpenTimes(
-                call_start=resolved.start_ms if call.wait_seconds is None else None,
-                talk=call.talk_seconds is None,
-                transfer_talk=call.transfer_talk_seconds is None,
-            ),
+        chosen = self._talks.choose_operators(talks, candidates) or self._talks.choose_times(
+            talks, candidates, self._list_open_times(resolved, talks[0].start)
         )
         if chosen is not None:
             resolved.name_choice(talks, chosen, self._generated.directory)
@@ -282,6 +276,16 @@ class Pins:
 
     def _has_overlap(self, pin: Pin) -> bool:
         return any(self._talks.find_overlap(talk) for talk in pin.talks)
+
+    def _list_open_times(self, resolved: ResolvedPin, answered: int) -> OpenTimes:
+        call, waiting = resolved.call, self._generated.world.waiting
+        earliest = latest = answered
+        if call.wait_seconds is None:
+            # As long as others wait that are drawn.
+            longest = waiting.answer_ms[-1] + (0 if resolved.is_direct else waiting.menu_ms[-1])
+            earliest, latest = resolved.start_ms, max(answered, resolved.start_ms + longest)
+        transfer_talk = call.transfer_talk_seconds is None
+        return OpenTimes(earliest, latest, call.talk_seconds is None, transfer_talk)
 
     def _list_candidates(self, resolved: ResolvedPin, talk: Talk) -> list[int]:
         if getattr(resolved.call, talk.field) is not None:
