@@ -11,14 +11,16 @@ from typing import Any
 
 import aiohttp
 import pytest
+import xmlschema
 
+from callmocks.arm import schema
 from callmocks.control import calls
 from callmocks.history import columns, history, pins
 from callmocks.history.columns import DayColumns
 from callmocks.history.history import History
 from tests.control.server_client import SOAP, basic
 from tests.test_serve import LEGS
-from tests.test_server_limits import ARM, PATHS, limited_server
+from tests.test_server_limits import ARM, PATHS, error_text, limited_server
 
 XML = {"Content-Type": "text/xml"}
 
@@ -105,3 +107,22 @@ async def test_frames_of_many_pins_are_not_made_on_the_event_loop(
                 assert answer.status == 200, (name, await answer.text())
                 await answer.read()
             assert set(threads) == {"callmocks worker"}, name
+
+
+async def test_the_explainer_of_invalid_documents_is_not_loaded_on_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[str] = []
+
+    class RecordedSchema(xmlschema.XMLSchema):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            threads.append(threading.current_thread().name)
+            super().__init__(*args, **options)
+
+    schema.get_schema.cache_clear()
+    monkeypatch.setattr(xmlschema, "XMLSchema", RecordedSchema)
+    async with limited_server() as server, server.raw("arm") as raw:
+        for limit in ("five", "six"):
+            status, answer = await raw.request("arm", ARM.replace(b'"1"', f'"{limit}"'.encode()))
+            assert (status, limit in error_text("arm", answer)) == (200, True), answer
+    assert set(threads) == {"callmocks worker"}

@@ -104,7 +104,8 @@ def test_accepted_requests_are_valid_by_both_validators(contract: str, body: byt
         options = requests.BodyOptions("json", contract, empty_values)
         small = requests.parse_body(body, schema.HISTORY, options)
         long = requests.parse_body(body + b" " * 2048, schema.HISTORY, options)
-        assert small == long
+        assert small._replace(explain=None) == long._replace(explain=None)
+        assert small.violations == long.violations
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)

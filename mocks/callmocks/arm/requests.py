@@ -1,13 +1,13 @@
 """A request's body, parsed and validated: JSON tree or XML document, then the command's XSD."""
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache, partial
 from typing import Literal, NamedTuple
 
 from lxml import etree
 
 from callmocks.arm import prepared_filters, schema, tree
-from callmocks.arm.schema import SchemaViolation
+from callmocks.arm.schema import Schema, SchemaViolation
 from callmocks.errors import CallmocksError
 
 BodyFormat = Literal["json", "xml"]
@@ -29,10 +29,14 @@ class CommandBody(NamedTuple):
     """``dropped``: an empty value counted as not given; ``parse_problem``: where it is no tree."""
 
     attributes: Mapping[str, str]
-    violations: tuple[SchemaViolation, ...] = ()
+    explain: Callable[[], tuple[SchemaViolation, ...]] | None = None  # of an invalid one
     parse_error: str = ""
     parse_problem: tree.Problem | None = None
     dropped: bool = False
+
+    @property
+    def violations(self) -> tuple[SchemaViolation, ...]:
+        return () if self.explain is None else self.explain()
 
 
 def parse_body(body: bytes, command: str, options: BodyOptions) -> CommandBody:
@@ -60,15 +64,18 @@ def _parse_body(body: bytes, command: str, options: BodyOptions) -> CommandBody:
     except CallmocksError as error:
         return CommandBody({}, parse_error=str(error))
     dropped = command == schema.HISTORY and not options.empty_values and _drop_empty_values(root)
-    if root.tag != "in":  # the schema has the root of answers, too
-        violations = [schema.describe_wrong_root(root)]
-    else:
-        violations = schema.get_schema(command, options.contract).validate(root)
-    if violations:
-        return CommandBody({}, tuple(violations), dropped=dropped)
+    validator = schema.get_schema(command, options.contract)
+    if root.tag != "in" or not validator.is_valid(root):
+        return CommandBody({}, cache(partial(_find_violations, validator, root)), dropped=dropped)
     element = next(root.iter(_ATTRIBUTE_ELEMENTS[command]))
     attributes = {str(name): str(value) for name, value in element.attrib.items()}
     return CommandBody(attributes, dropped=dropped)
+
+
+def _find_violations(validator: Schema, root: etree._Element) -> tuple[SchemaViolation, ...]:
+    if root.tag != "in":  # the schema has the root of answers, too
+        return (schema.describe_wrong_root(root),)
+    return tuple(validator.explain(root))
 
 
 def _drop_empty_values(root: etree._Element) -> bool:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lxml import etree
 
-from callmocks.contract.cached_property import cached_property
 from callmocks.contract.quoting import shorten_text
 from callmocks.contract.resources import schema_path
 from callmocks.contract.xml import find_excess, get_dtd, make_parser
@@ -66,19 +65,24 @@ class Schema:
         self._path = str(schema_path(f"arm/{file}"))
         self._lxml = etree.XMLSchema(file=self._path)
         self._parser = make_parser(schema=self._lxml)
+        self._xmlschema: xmlschema.XMLSchema | None = None
+
+    def is_valid(self, root: etree._Element) -> bool:
+        return self._lxml.validate(root)
 
     def validate(self, root: etree._Element) -> list[SchemaViolation]:
-        return [] if self._lxml.validate(root) else self._explain(root)
+        return [] if self.is_valid(root) else self.explain(root)
 
     def validate_bytes(self, document: bytes) -> list[SchemaViolation]:
         """The same for a document that is well-formed, but not parsed yet."""
         try:
             etree.fromstring(document, self._parser)
         except etree.XMLSyntaxError:
-            return self._explain(parse(document))
+            return self.explain(parse(document))
         return []
 
-    def _explain(self, root: etree._Element) -> list[SchemaViolation]:
+    def explain(self, root: etree._Element) -> list[SchemaViolation]:
+        """Of an invalid one. The first time takes long, see ``load_explainer``."""
         self._lxml.validate(root)
         errors: list[Any] = list(self._lxml.error_log)  # type: ignore[call-overload]
         explained: list[SchemaViolation] = []
@@ -86,19 +90,25 @@ class Schema:
         # and so would a few of an element with thousands of children.
         small = next(islice(root.iter(), _MAX_EXPLAINED_ELEMENTS, None), None) is None
         if small and len(errors) <= _MAX_EXPLAINED_ERRORS:
-            first = islice(self._xmlschema.iter_errors(root), _MAX_VIOLATIONS)
+            first = islice(self.load_explainer().iter_errors(root), _MAX_VIOLATIONS)
             explained = [*dict.fromkeys(map(_locate_error, first))]
         return explained or [
             SchemaViolation(str(error.path), error.message, "this")
             for error in errors[:_MAX_VIOLATIONS]
         ]
 
-    # It takes a hundred times longer than lxml: invalid messages alone need it.
-    @cached_property
-    def _xmlschema(self) -> xmlschema.XMLSchema:
-        import xmlschema
+    @property
+    def has_explainer(self) -> bool:
+        return self._xmlschema is not None
 
-        return xmlschema.XMLSchema(self._path, allow="local")
+    # It takes a hundred times longer than lxml: invalid messages alone need it.
+    def load_explainer(self) -> xmlschema.XMLSchema:
+        """With the first invalid message, beside the event loop: 250 ms."""
+        if self._xmlschema is None:
+            import xmlschema
+
+            self._xmlschema = xmlschema.XMLSchema(self._path, allow="local")
+        return self._xmlschema
 
 
 @cache

@@ -30,6 +30,7 @@ from callmocks.errors import OutOfDescriptors, TooManyRows, Unavailable
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.descriptors import is_out_of_descriptors
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.worker import run_if_long
 
 Attributes = Mapping[str, str]
 
@@ -134,9 +135,9 @@ async def find_refusal(exchange: Exchange) -> Reply | None:
 async def _check_request(exchange: Exchange) -> CommandResponse:
     if exchange.transport == "frame":
         body = frames.decode_request(exchange.request).body
-        values = _read_attributes(exchange, body, "json")
+        values = await _read_attributes(exchange, body, "json")
     else:
-        values = _read_attributes(exchange, exchange.request, "xml")
+        values = await _read_attributes(exchange, exchange.request, "xml")
     if exchange.operation == schema.HISTORY:
         query.parse_filters(values, exchange.use_assumption)
     return CommandResponse(exchange.operation)
@@ -172,11 +173,11 @@ async def _run_command(
         raise CommandFailure(404, f"unknown command; there are {', '.join(_COMMANDS)}")
     if session.operator is None and command != schema.LOGIN:
         raise CommandFailure(401, sessions.NOT_LOGGED_IN)
-    values = _read_attributes(exchange, body, body_format, charset)
+    values = await _read_attributes(exchange, body, body_format, charset)
     return await perform(exchange, values, session)
 
 
-def _read_attributes(
+async def _read_attributes(
     exchange: Exchange, body: bytes, body_format: BodyFormat, charset: str | None = None
 ) -> Attributes:
     contract, choices = exchange.tenant.settings.arm.contract, exchange.tenant.assumptions.choices
@@ -189,8 +190,10 @@ def _read_attributes(
         unreadable = ("body", "a document that can be read", request.parse_error)
         exchange.add_violation(*(request.parse_problem or unreadable))
         raise CommandFailure(400, request.parse_error)
-    if request.violations:
-        texts = [str(exchange.add_violation(*violation)) for violation in request.violations]
+    if request.explain is not None:
+        validator = schema.get_schema(exchange.operation, contract)
+        await run_if_long(validator.load_explainer, not validator.has_explainer)
+        texts = [str(exchange.add_violation(*violation)) for violation in request.explain()]
         raise CommandFailure(None, "; ".join(texts))
     return request.attributes
 
