@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from callmocks.contract.numerals import parse_natural
 from callmocks.history import ids
 from callmocks.history.audio import Audio, make_wav
 from callmocks.history.walltime import datetime_to_ms, day_start
@@ -24,13 +25,14 @@ def find_record(exchange: Exchange, record_id: str) -> Audio | None:
 
 def find_fax(exchange: Exchange, operator: str, leg_id: str) -> bytes | None:
     """The fax of a call whose row is there by the tenant's clock, as PDF."""
-    address = ids.leg_address(int(leg_id)) if leg_id.isascii() and leg_id.isdigit() else None
+    number = parse_natural(leg_id)
+    address = None if number is None else ids.leg_address(number)
     if address is None:
         return None
     # Legs of a pinned call may start on the day after the call.
     begin, end = day_start(address[0]), day_start(address[0] + 2) - 1
     matches = (
-        (pl.col("_leg_id") == int(leg_id))
+        (pl.col("_leg_id") == number)
         & pl.col("_fax").is_not_null()
         & (pl.col("_release") <= datetime_to_ms(exchange.now))
     )

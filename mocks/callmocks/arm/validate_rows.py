@@ -17,7 +17,7 @@ from callmocks.contract.findings import Findings, mask_characters
 
 RELEASE_REASONS = ("released_by_system", "released_by_a", "released_by_b")
 _TIME_PATTERN = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", re.ASCII)
-_NUMBER_PATTERN = re.compile(r"\d+", re.ASCII)
+_NUMBER_PATTERN = re.compile(r"\d{1,40}", re.ASCII)
 _TIME_SHAPE = "YYYY/MM/DD HH:MM:SS"
 _HISTORY_PATH = "/out/response/history"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from callmocks.config.validation import locate_number
 from callmocks.errors import Contradiction, SettingsError
 from callmocks.history.pins import Pins
 
@@ -26,6 +27,10 @@ def pin_calls_from_file(pins: Pins, path: Path) -> int:
     for number, line in iter_lines(text):
         try:
             calls.append(msgspec.json.decode(line, type=dict[str, Any]))
+        except msgspec.ValidationError as error:
+            reason, _, place = str(error).partition(" - at ")
+            reason = f"{locate_number(line).removeprefix('$.')}: {reason}" if place else reason
+            raise SettingsError(f"--calls: {path}: line {number}: {reason}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise SettingsError(f"--calls: {path}: line {number}: {error}") from None
         numbers.append(number)

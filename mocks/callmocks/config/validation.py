@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -65,6 +66,33 @@ def locate_error(error: msgspec.ValidationError, document: Any, model: Any) -> t
     if "[...]" in path:
         path = f"${format_steps(find_steps(document, path, model))}"
     return path, reason
+
+
+def locate_number(raw: bytes) -> str:
+    """The path of a number in JSON that is out of the range that is read; ``$`` without one."""
+    beyond = object()
+
+    def read(text: str) -> object:
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.ValidationError:
+            return beyond
+
+    try:
+        document = json.loads(raw, parse_int=read, parse_float=read)
+    except (ValueError, RecursionError):  # broken behind the number
+        return "$"
+    return f"${format_steps(_find_value(document, beyond))}"
+
+
+def _find_value(document: Any, value: object) -> list[Step]:
+    items = document.items() if isinstance(document, dict) else enumerate(document)
+    for step, item in items:
+        if item is value:
+            return [step]
+        if isinstance(item, dict | list) and (steps := _find_value(item, value)):
+            return [step, *steps]
+    return []
 
 
 def find_steps(document: Any, path: str, model: Any) -> list[Step]:

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType, to_builtins
 
 from callmocks.config.pin_file import iter_lines, locate_contradiction
 from callmocks.contract.json_model import json_members, to_json
+from callmocks.contract.numerals import parse_natural
 from callmocks.contract.truth import Call
 from callmocks.control.answers import PendingAnswer
 from callmocks.control.json_struct import ServerMade, doc, json_struct
@@ -161,8 +162,8 @@ async def unpin_all(context: RequestContext) -> None:
 @ROUTES.add("DELETE", f"{_CALLS}/{{call}}", "Unpin a call", "calls_unpin")
 async def unpin_call(context: RequestContext) -> None:
     name = context.path_part("call")
-    is_id = name.isascii() and name.isdigit() and len(name) < 20
-    if not is_id or not await context.change_tenant(lambda tenant: tenant.pins.remove(int(name))):
+    id = parse_natural(name)
+    if id is None or not await context.change_tenant(lambda tenant: tenant.pins.remove(id)):
         raise ProblemError(404, f"no pinned call {name!r}", where="call")
 
 

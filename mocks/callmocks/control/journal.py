@@ -15,6 +15,7 @@ from callmocks.contract.expectations import Expectation, Verdict
 from callmocks.contract.journal import JournalEntry
 from callmocks.contract.json_model import from_json, to_json
 from callmocks.contract.listed_names import find_unlisted_name
+from callmocks.contract.numerals import parse_natural
 from callmocks.contract.quoting import quote_text
 from callmocks.contract.similar_names import suggest_name
 from callmocks.control.answers import PendingAnswer
@@ -327,6 +328,7 @@ def _stream_start(context: RequestContext, journal: Journal) -> int:
     if last is None:
         after: int | UnsetType = context.query.after
         return journal.last_seq if after is UNSET else after
-    if not last.isascii() or not last.isdigit():
+    number = parse_natural(last)
+    if number is None:
         raise ProblemError(422, f"{last!r} is not the id of an entry", where="Last-Event-ID")
-    return int(last)
+    return number

@@ -241,8 +241,13 @@ def read_query(request: web.Request, model: type[msgspec.Struct]) -> Any:
 
 
 def _locate_error(raw: bytes, model: Any) -> tuple[str, str] | None:
-    """None where the last of equal keys, which alone is left, is right."""
-    document = msgspec.json.decode(raw)
+    """None where JSON ends behind it, or the last of equal keys, which alone is left, is right."""
+    try:
+        document = msgspec.json.decode(raw)
+    except msgspec.ValidationError as error:
+        return validation.locate_number(raw), validation.describe_error(error, model)[1]
+    except (ValueError, RecursionError):
+        return None
     try:
         msgspec.convert(document, model)
     except msgspec.ValidationError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from callmocks.arm import frames, schema, tag, tree
+from callmocks.contract.numerals import parse_natural
 from callmocks.errors import CallmocksError
 from callmocks.provider.base import WireExchange
 from callmocks.verification.decisions import Sighting, see, see_name
@@ -133,18 +134,18 @@ def _decide_errors(exchange: ArmExchange) -> Iterator[Sighting]:
 
 
 def _decide_limit(exchange: ArmExchange) -> Iterator[Sighting]:
-    limit = exchange.filters.get("limit", "")
-    if not limit.isdigit() or len(limit) > 6:
+    limit = parse_natural(exchange.filters.get("limit", ""))
+    if limit is None:
         return
-    if exchange.has_page and int(limit) > 100:
-        fitting = [choice for choice in LIMITS if int(choice) >= int(limit)]
+    if exchange.has_page and limit > 100:
+        fitting = [choice for choice in LIMITS if int(choice) >= limit]
         yield from see("arm.limit-most", fitting, f"limit of {limit}: a page")
     elif (
         exchange.error is not None
         and exchange.logged_in
         and set(exchange.filters) == {*("limit", "offset", "from_date")}
     ):
-        fitting = [choice for choice in LIMITS if int(choice) < int(limit)]
+        fitting = [choice for choice in LIMITS if int(choice) < limit]
         if fitting and not _DAY.fullmatch(exchange.filters["from_date"]):
             yield from see("arm.limit-most", fitting, f"limit of {limit}: an error")
 
@@ -205,7 +206,8 @@ def _decide_to_date(exchange: ArmExchange, known: dict[str, Attributes]) -> Iter
         return
     there = {row.get("call_ref") for row in exchange.rows}
     plain = not {*sent} - {"offset", "limit", "from_date", "to_date"}
-    whole = plain and sent.get("offset") == "0" and limit.isdigit() and len(there) < int(limit)
+    most = parse_natural(limit) or 0
+    whole = plain and sent.get("offset") == "0" and len(there) < most
     shown = "a call that starts before to_date and ends after it"
     for ref, row in known.items():
         if not row.get("start_time", "~") <= end < row.get("release_time", ""):

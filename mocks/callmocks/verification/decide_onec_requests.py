@@ -11,6 +11,7 @@ from lxml import etree
 
 from callmocks.contract.assumptions import load_ledger
 from callmocks.contract.column_list import parse_columns
+from callmocks.contract.numerals import parse_natural
 from callmocks.contract.xml import UUID
 from callmocks.errors import SettingsError
 from callmocks.onec import contract, envelope
@@ -176,9 +177,9 @@ def _list_unusual_values(
             yield _OTHER
         else:
             yield "a UUID" if UUID.fullmatch(text) else "a UUID that is none"
-    elif type_name not in ("", f"{{{XS}}}decimal") or not text.isdigit():
+    elif type_name not in ("", f"{{{XS}}}decimal") or (number := parse_natural(text)) is None:
         yield _OTHER
-    elif values and int(text) not in values:
+    elif values and number not in values:
         yield "a CallResult of another number"
 
 

@@ -1,6 +1,7 @@
 """XML with masked values, otherwise byte for byte the same: layout, prefixes, quotes, entities."""
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +16,7 @@ TOKEN = re.compile(
 )
 TAG_NAME = re.compile(r"[^\s/>]+")
 ATTRIBUTE = re.compile(r"""([^\s=/"']+)(\s*=\s*)(?:"([^"]*)"|'([^']*)')""")
-ENTITIES = re.compile(r"&#x[0-9a-fA-F]+;|&#[0-9]+;|&\w+;|.", re.DOTALL)
+ENTITIES = re.compile(r"&#x[0-9a-fA-F]{1,6};|&#[0-9]{1,7};|&\w+;|.", re.DOTALL)
 DECLARATION = re.compile(
     r"""xml\s+version\s*=\s*["']1\.0["'](?:\s+encoding\s*=\s*["'](?:utf-8|us-ascii)["'])?"""
     r"""(?:\s+standalone\s*=\s*["'](?:yes|no)["'])?\s*""",
@@ -138,10 +139,10 @@ def mask_entities(raw: str, mask: Callable[[str], str]) -> str:
 
 
 def _decode_entity(part: str) -> str:
-    if part[:3] == "&#x":
-        return chr(int(part[3:-1], 16))
     if part[:2] == "&#":
-        return chr(int(part[2:-1]))
+        code = int(part[3:-1], 16) if part[2] == "x" else int(part[2:-1])
+        is_character = code <= sys.maxunicode and not 0xD800 <= code < 0xE000
+        return chr(code) if is_character else "&"
     return "&" if len(part) > 1 else part
 
 

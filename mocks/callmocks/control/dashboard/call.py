@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from callmocks.contract.numerals import parse_natural
 from callmocks.contract.truth import Call
 from callmocks.control.dashboard.panels import PANELS
 from callmocks.control.dashboard.panels.base import SECOND, ProviderPanel
@@ -43,13 +44,13 @@ async def show_call(context: RequestContext) -> dict[str, Any]:
 
 def _find_truth(history: History, session_id: str, now_ms: int) -> Call:
     """A call that has begun; 404 when there is none."""
-    is_id = session_id.isascii() and session_id.isdigit() and len(session_id) < 12
-    found = history.find_session(int(session_id), END_OF_HISTORY) if is_id else pl.DataFrame()
+    number = parse_natural(session_id)
+    found = pl.DataFrame() if number is None else history.find_session(number, END_OF_HISTORY)
     if found.is_empty() or int(found["_start"][0]) > now_ms:
         raise ProblemError(404, f"no call {session_id!r} has begun", where="call")
     start = int(found["_start"][0])
     calls = history.truth_between(start, start + 1, now_ms)
-    return next(call for call in calls if call.session_id == int(session_id))
+    return next(call for call in calls if call.session_id == number)
 
 
 def _leg_bars(

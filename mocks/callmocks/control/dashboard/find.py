@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from callmocks.contract.numerals import parse_natural
 from callmocks.control.dashboard.window import DayWindow, read_window
 from callmocks.control.routing import RequestContext
 from callmocks.history import ids
@@ -48,9 +49,9 @@ def _session_of_id(history: History, identifier: str) -> int | None:
     if not service.is_empty():
         session: int | None = service["_session_id"][0]
         return session
-    if not (identifier.isascii() and identifier.isdigit() and len(identifier) < 12):
+    number = parse_natural(identifier)
+    if number is None:
         return None
-    number = int(identifier)
     if not history.find_session(number, END_OF_HISTORY).is_empty():
         return number
     return _session_of_leg(history, number) or _session_of_communication(history, number)

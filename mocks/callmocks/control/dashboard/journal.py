@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from markupsafe import escape
 
+from callmocks.contract.numerals import parse_natural
 from callmocks.control.dashboard.highlight import highlight_message
 from callmocks.control.dashboard.panels import PANELS, PROVIDER_TITLES
 from callmocks.control.dashboard.panels.base import Snippet
@@ -96,16 +97,17 @@ def _make_examples(context: RequestContext, tenant: Tenant) -> list[Snippet]:
 async def show_rows(context: RequestContext) -> dict[str, Any]:
     """Entries above a number, newest first, for a page that has those before."""
     tenant, text = find_tenant(context), context.request.query.get("after", "0")
-    if not (text.isascii() and text.isdigit()):
+    after = parse_natural(text)
+    if after is None:
         raise ProblemError(422, f"{text!r} is not the number of an entry", where="after")
-    found = await _find_entries(tenant.journal, _read_filter(context), int(text))
+    found = await _find_entries(tenant.journal, _read_filter(context), after)
     counts = count_entries(tenant.journal)
     return {"tenant": tenant, "entries": found, "counts": counts, "endings": ENDINGS}
 
 
 async def show_entry(context: RequestContext) -> dict[str, Any]:
     tenant, text = find_tenant(context), context.path_part("entry")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    number = parse_natural(text)
     record = next(iter(tenant.journal.read_records(number - 1)), None) if number else None
     if record is None or record.seq != number:
         raise ProblemError(404, f"entry {text!r} is not in the journal (any more)", where="entry")

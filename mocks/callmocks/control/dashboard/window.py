@@ -4,6 +4,7 @@ from datetime import date
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from callmocks.contract.numerals import parse_natural
 from callmocks.control.dashboard.texts import mark_text
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext
@@ -111,9 +112,10 @@ def read_number(context: RequestContext, name: str, default: int) -> int:
     text = context.request.query.get(name, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
+    number = parse_natural(text)
+    if not number:
         raise ProblemError(422, f"{name} {text!r} is not a whole number from 1", where=name)
-    return int(text)
+    return number
 
 
 def build_link(context: RequestContext, **changes: object) -> str:
