@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
 import pytest
 
+from callmocks.cdr.filters import FilterCompiler, RowFilter
+from callmocks.tenants.settings import CdrSettings
 from tests.cdr.conftest import Answer, CdrClient, error_fields, mnemonic, simple, total, tree
 
 HANG_S = 5
@@ -205,3 +208,32 @@ def test_a_window_of_too_many_legs_is_refused_before_generation(api: CdrClient) 
             "the query would look at more than 2000000 rows; narrow its window"
         )
         assert mnemonic(answer) == "error"
+
+
+LISTS = {
+    "get.employees": "full_name",
+    "get.group_employees": "name",
+    "get.virtual_numbers": "virtual_phone_number",
+    "get.scenarios": "name",
+    "get.customer_users": "name",
+}
+
+
+@pytest.mark.parametrize("method", LISTS)
+def test_a_long_filter_of_a_list_is_compiled_beside_the_event_loop(
+    api: CdrClient, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+
+    compile_filter = FilterCompiler.compile
+
+    def compile_noted(compiler: FilterCompiler, raw: object) -> RowFilter:
+        threads.append(threading.current_thread().name)
+        return compile_filter(compiler, raw)
+
+    monkeypatch.setattr(FilterCompiler, "compile", compile_noted)
+    api.tenant(cdr=CdrSettings(partner=method == "get.customer_users"))
+    for count in (2, 1300):
+        conditions = [simple(LISTS[method], "like", f"%{number}%") for number in range(count)]
+        assert "result" in api.rpc(method, filter=tree("or", *conditions))
+    assert ["worker" in name for name in threads] == [False, True]
