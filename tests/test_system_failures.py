@@ -383,6 +383,36 @@ def test_no_file_left_before_the_first_request_is_a_503_and_nothing_is_broken_af
     assert told.count("no file descriptor left (ulimit -n)") == told.count("\n") == 1
 
 
+USE_ALL_FILES = """
+import os, resource, socket, time
+import callmocks
+
+with callmocks.running(only=("cdr",)) as mock, socket.socket() as client:
+    port = int(mock.cdr.url.split(":")[2].partition("/")[0])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+    taken = []
+    try:
+        while True:
+            taken.append(os.dup(0))
+    except OSError:
+        pass
+    client.connect(("127.0.0.1", port))
+    time.sleep(1.2)  # descriptors are looked at every second
+    for each in taken:
+        os.close(each)
+    client.settimeout(10)
+    client.sendall(b"POST /v2.0 HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 2\\r\\n\\r\\n{}")
+    print(client.recv(15))
+"""
+
+
+def test_a_test_that_uses_all_files_of_its_process_is_told_once_and_served_afterwards() -> None:
+    command = [sys.executable, "-c", USE_ALL_FILES]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "b'HTTP/1.1 200 OK'\n"
+    assert done.stderr.count("no file descriptor left (ulimit -n)") == done.stderr.count("\n") == 1
+
+
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="no limit of another process")
 def test_no_file_left_for_a_frame_is_a_503_in_a_frame() -> None:
     frame = frames.encode_request("0001", "operator_call_history", request_json(limit=1))

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import requests
 
 import callmocks
 from callmocks.errors import AdminError
@@ -185,3 +186,19 @@ def _list_sockets() -> list[socket.socket]:
         for found in gc.get_objects()
         if isinstance(found, socket.socket) and found.fileno() >= 0
     ]
+
+
+def test_connections_of_the_handles_take_no_place_of_the_client_under_test() -> None:
+    with callmocks.running(max_connections=1, now="2026-03-02T12:00:00") as mock:
+        with ThreadPoolExecutor(4) as threads:  # so many connections are kept
+            list(threads.map(lambda _: mock.truth("2026-03-01", "2026-03-02"), range(8)))
+        params = {"access_token": mock.cdr.token}
+        body: dict[str, Any] = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "get.account",
+            "params": params,
+        }
+        answer = requests.post(mock.cdr.url, json=body | {"params": params}, timeout=10)
+        assert answer.status_code == 200
+        mock.cdr.assert_called("get.account")

@@ -38,16 +38,19 @@ async def start_sites(
     handler = cast("Any", server.request_handler)
     server.request_handler = RequestLimiter(limiter, runner.app, handler).handle
     make_protocol = partial(GuardedProtocol, limiter, pool, server, runner.app)
+    loop = asyncio.get_running_loop()
     for each in listener:
-        if ssl_context is None:
-            site: web.BaseSite = _PlainSite(runner, each, make_protocol)
+        if ssl_context or isinstance(loop, asyncio.SelectorEventLoop):
+            site: web.BaseSite = _AcceptingSite(runner, each, make_protocol, limiter, ssl_context)
         else:
-            site = _TlsSite(runner, each, make_protocol, limiter, ssl_context)
+            site = _ServerSite(runner, each, make_protocol)
         await site.start()
     limiter.start()
 
 
-class _PlainSite(web.SockSite):
+class _ServerSite(web.SockSite):
+    """Of uvloop, which takes half the time of the other to accept a connection."""
+
     def __init__(
         self,
         runner: web.AppRunner,
@@ -65,11 +68,11 @@ class _PlainSite(web.SockSite):
         )
 
 
-class _TlsSite(web.SockSite):
+class _AcceptingSite(web.SockSite):
     """Counts a connection from the moment it is accepted.
 
-    The servers of asyncio and uvloop tell nobody of it before the end of its handshake, and of its
-    end only then.
+    With TLS, the servers of asyncio and uvloop tell nobody of it before the end of its handshake.
+    Without free descriptors, that of asyncio logs thousands of errors in a second.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class _TlsSite(web.SockSite):
         sock: socket.socket,
         make_protocol: Callable[[], GuardedProtocol],
         limiter: ConnectionLimiter,
-        ssl_context: ssl.SSLContext,
+        ssl_context: ssl.SSLContext | None,
     ) -> None:
         super().__init__(runner, sock, ssl_context=ssl_context)
         self._listening, self._make_protocol, self._limiter = sock, make_protocol, limiter
@@ -87,18 +90,21 @@ class _TlsSite(web.SockSite):
     async def start(self) -> None:
         await web.BaseSite.start(self)
         self._listening.setblocking(False)
-        self._start_task(self._accept_connections())
+        self._accepting = self._start_task(self._accept_connections())
 
     async def stop(self) -> None:
+        self._accepting.cancel()
+        await asyncio.sleep(0)  # so that what was accepted last is opened, and then closed
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await super().stop()
 
-    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="callmocks TLS")
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name="callmocks connections")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _accept_connections(self) -> None:
         loop = asyncio.get_running_loop()
@@ -118,14 +124,16 @@ class _TlsSite(web.SockSite):
                 if not self._limiter.begin_reject(connection):
                     sock.close()
                     continue
-            self._start_task(self._start_tls(connection, sock, seconds))
+            self._start_task(self._open_connection(connection, sock, seconds))
 
-    async def _start_tls(
+    async def _open_connection(
         self, connection: GuardedProtocol, sock: socket.socket, seconds: float
     ) -> None:
+        tls = self._ssl_context
+        timeout = seconds if tls else None
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: connection, sock, ssl=self._ssl_context, ssl_handshake_timeout=seconds
+                lambda: connection, sock, ssl=tls, ssl_handshake_timeout=timeout
             )
         except (OSError, asyncio.CancelledError):
             self._limiter.release(connection)
