@@ -248,6 +248,18 @@ async def test_arm_refuses_an_element_of_many_attributes_in_a_frame() -> None:
     assert TOO_MANY_ATTRIBUTES.encode() in answer
 
 
+async def test_arm_keeps_no_long_name_of_a_frame() -> None:
+    async with limited_server() as there:
+        url = there.suite.urls["arm"].replace("http", "ws") + "/demo/service/cc/arm"
+        async with connect(url, additional_headers=basic("101")) as socket:
+            for name in ("a" * 101, "a:" + "b" * 101):
+                body = json.dumps([{"_name": "in", "_attributes": {name: ""}}]).encode()
+                await socket.send(frames.encode_request("0001", "operator_call_history", body))
+                answer = await socket.recv(decode=False)
+                assert frames.decode_response(answer).status == 400
+                assert b"expected the name of an element or attribute, got" in answer
+
+
 @pytest.mark.parametrize("place", ["<x:ClientRead", "<x:Params", "<Property"])
 def test_1c_refuses_an_element_of_many_attributes(served: ServerProcess, place: str) -> None:
     body = _envelope("<Property/>").replace(place.encode(), f"{place}{ATTRIBUTES}".encode(), 1)

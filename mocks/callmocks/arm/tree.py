@@ -55,8 +55,9 @@ _decoder = msgspec.json.Decoder(list[Node])
 _encoder = msgspec.json.Encoder()
 encode_element = _encoder.encode  # without the outermost array
 
-# A little wider than the names of XML: the parser that reads the result refuses the rest.
-_NAME = re.compile(r"[^\W\d][\w.\-]*(:[^\W\d][\w.\-]*)?")
+# A little wider than the names of XML, but no longer ones than are worth keeping: the parser that
+# reads the result refuses the rest.
+_NAME = re.compile(r"[^\W\d][\w.\-]{0,99}(:[^\W\d][\w.\-]{0,99})?")
 _SPECIAL = re.compile(r'[&<>"\t\n\r]')
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 _ESCAPED = str.maketrans(_ENTITIES | {char: f"&#{ord(char)};" for char in "\t\n\r"})
