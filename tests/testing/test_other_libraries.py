@@ -86,3 +86,46 @@ with callmocks.running(world="empty") as mocks:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_process_is_told_that_it_cannot_have_a_suite() -> None:
     assert run_python("-c", FORK) == "demo\n"
+
+
+FORGOTTEN_MODULES = """
+import sys, urllib.error, urllib.request
+from unittest import mock
+import callmocks
+
+def show(mocks, path):
+    request = urllib.request.Request(mocks.control_url + path, headers={"Accept": "text/html"})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            found = answer
+    except urllib.error.HTTPError as error:
+        found = error
+    return found.status, found.headers.get_content_type()
+
+def walk(mocks):
+    for path in PATHS:
+        print(*show(mocks, path))
+    try:
+        mocks.tenant(world="none.toml")
+    except callmocks.errors.AdminError as error:
+        print(error.status)
+
+PATHS = ("/", "/openapi", "/openapi.json", "/docs", "/metrics", "/nothing", "/static/nothing",
+         "/tenants/demo/calls/1", "/tenants/demo/journal/rows?after=x", "/api/tenants/nobody/clock")
+settings = {"world": "empty", "now": "2026-03-02T12:00:00"}
+if sys.argv[1] == "forget":
+    with callmocks.running(**settings) as mocks:
+        with mock.patch.dict(sys.modules):
+            mocks.pin("2026-03-02T11:00:00")
+        walk(mocks)
+        with mock.patch.dict(sys.modules):
+            walk(mocks)
+with callmocks.running(**settings) as mocks:
+    walk(mocks)
+"""
+
+
+def test_modules_that_a_test_has_forgotten_have_one_copy() -> None:
+    expected = run_python("-c", FORGOTTEN_MODULES, "keep")
+    assert expected.startswith("200 text/html\n200 text/html\n200 application/json\n")
+    assert run_python("-c", FORGOTTEN_MODULES, "forget") == 3 * expected

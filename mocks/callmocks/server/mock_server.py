@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from callmocks.config.options import SETTINGS
 from callmocks.config.settings import ServeSettings
 from callmocks.config.types import is_loopback
+from callmocks.contract.kept_modules import keep_modules
 from callmocks.contract.urls import format_origin
 from callmocks.errors import SettingsError
 from callmocks.provider.listeners import (
@@ -217,9 +218,10 @@ class MockServer:
         self._control_start = asyncio.create_task(start_when_connected(), name="callmocks control")
 
     async def _start_control(self, metrics: Metrics) -> None:
-        from callmocks.control.addresses import Addresses
-        from callmocks.control.server import make_app
-        from callmocks.control.tenants import WORLD_FILES_ALLOWED
+        with keep_modules():
+            from callmocks.control.addresses import Addresses
+            from callmocks.control.server import make_app
+            from callmocks.control.tenants import WORLD_FILES_ALLOWED
 
         app = make_app(
             self.registry,

@@ -10,14 +10,17 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from callmocks.contract.kept_modules import keep_modules
 from callmocks.control.answers import PendingAnswer
-from callmocks.control.problems import ProblemError
+from callmocks.control.problems import Problem, ProblemError
 from callmocks.control.routing import AppContext, RequestContext
 from callmocks.errors import SettingsError, StateError, TooManyRows
 from callmocks.tenants.worker import run_computation
@@ -64,11 +67,9 @@ def _make_not_found_page(app_context: AppContext) -> Middleware:
             for_people = "text/html" in request.headers.get("Accept", "")
             if not for_people or request.path.startswith("/api/"):
                 raise
-        from callmocks.control.dashboard.render import render_problem
-
         problem = ProblemError(404, f"no page {request.path!r}").problem
         context = RequestContext(app_context, request, PendingAnswer(request))
-        return render_problem(context, problem)
+        return _render_problem(context, problem)
 
     return show_not_found
 
@@ -79,22 +80,33 @@ def _make_handler(
     module, _, function = page.partition(".")
 
     async def handle_request(request: web.Request) -> web.Response:
-        # With the first request for a page: the templates and their library take time to load.
-        from callmocks.control.dashboard.render import render_page, render_problem
-
         context = RequestContext(app_context, request, PendingAnswer(request))
         with suppress(StateError):  # the pages say what is wrong
             await app_context.store.sync()
         try:
-            make_model: Page = getattr(import_module(f"{__name__}.{module}"), function)
+            make_model: Page = getattr(_load_module(module), function)
             # Pages of the history wait for nothing but the days they show.
             model = await run_computation(make_model(context), section == "history")
             if isinstance(model, web.Response):
                 return model
-            return render_page(context, template, section, model)
+            render_page = _load_module("render").render_page
+            rendered: web.Response = render_page(context, template, section, model)
+            return rendered
         except ProblemError as error:
-            return render_problem(context, error.problem)
+            return _render_problem(context, error.problem)
         except (SettingsError, TooManyRows) as error:
-            return render_problem(context, ProblemError(422, str(error)).problem)
+            return _render_problem(context, ProblemError(422, str(error)).problem)
 
     return handle_request
+
+
+def _render_problem(context: RequestContext, problem: Problem) -> web.Response:
+    response: web.Response = _load_module("render").render_problem(context, problem)
+    return response
+
+
+@cache
+def _load_module(name: str) -> ModuleType:
+    # With the first request for a page: the templates and their library take time to load.
+    with keep_modules():
+        return import_module(f"{__name__}.{name}")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from callmocks.control.routing import TENANT, RequestContext
+from callmocks.control.server import find_document
 
 _REF = "#/components/schemas/"
 
@@ -31,9 +32,6 @@ class Operation(NamedTuple):
 
 
 async def show_api(context: RequestContext) -> dict[str, Any]:
-    # It makes the application, with this package.
-    from callmocks.control.server import find_document
-
     document = find_document(context.request.app)
     tags: dict[str, list[Operation]] = {}
     for path, methods in document["paths"].items():
