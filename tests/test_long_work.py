@@ -14,10 +14,11 @@ import pytest
 import xmlschema
 
 from callmocks.arm import schema
-from callmocks.control import calls
+from callmocks.control import calls, scenario
 from callmocks.history import columns, history, pins
 from callmocks.history.columns import DayColumns
 from callmocks.history.history import History
+from callmocks.tenants import contents
 from tests.control.server_client import SOAP, basic
 from tests.test_serve import LEGS
 from tests.test_server_limits import ARM, PATHS, error_text, limited_server
@@ -126,3 +127,33 @@ async def test_the_explainer_of_invalid_documents_is_not_loaded_on_the_event_loo
             status, answer = await raw.request("arm", ARM.replace(b'"1"', f'"{limit}"'.encode()))
             assert (status, limit in error_text("arm", answer)) == (200, True), answer
     assert set(threads) == {"callmocks worker"}
+
+
+async def test_work_that_cannot_be_cut_leaves_a_thread_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def fill_tenant(*args: Any) -> Any:
+        begun.release()
+        assert may_end.wait(30)
+        return contents.fill_tenant(*args)
+
+    monkeypatch.setattr(scenario, "fill_tenant", fill_tenant)
+    async with limited_server() as server, aiohttp.ClientSession() as client:
+        tenants = server.suite.urls["control"] + "/api/tenants"
+        async with client.post(tenants, json={"name": "other"}) as created:
+            assert created.status == 201
+        changes = [
+            asyncio.ensure_future(client.put(f"{tenants}/{name}/scenario", json={}))
+            for name in ("demo", "other")
+        ]
+        assert await asyncio.to_thread(begun.acquire, timeout=30)
+        async with server.raw("cdr") as raw:
+            status, answer = await raw.request("cdr", LONG_FILTER)
+        assert (status, "result" in json.loads(answer)) == (200, True), answer
+        assert not begun.acquire(blocking=False)
+        may_end.set()
+        for change in changes:
+            async with await change as changed:
+                assert changed.status == 200, await changed.text()

@@ -152,7 +152,7 @@ async def test_browser_clients_of_other_origins_are_let_in_by_a_setting(start: S
 def test_an_origin_that_is_none_is_refused(origin: str) -> None:
     text = f"arm.cors_origins: {origin!r} is neither"
     with pytest.raises(SettingsError, match=re.escape(text)):
-        TenantSettings("t", arm=ArmSettings(cors_origins=[origin])).with_defaults()
+        TenantSettings("t", arm=ArmSettings(cors_origins=[origin])).with_defaults().check()
 
 
 @pytest.mark.proves("arm.transport-status")

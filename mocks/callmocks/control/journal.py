@@ -32,7 +32,6 @@ from callmocks.tenants.worker import (
     LONG_REQUEST_BYTES,
     PieceTimer,
     run_computation,
-    run_if_long,
     yield_turn,
 )
 
@@ -157,9 +156,16 @@ async def read_journal(context: RequestContext) -> JournalView:
 
 
 async def find_text(records: Sequence[JournalRecord], text: str) -> list[JournalRecord]:
-    matches = TextMatcher(text).matches
-    is_long = len(records) > _LONG_SEARCH
-    return await run_if_long(lambda: list(filter(matches, records)), is_long)
+    return await run_computation(_filter_records(records, text), len(records) > _LONG_SEARCH)
+
+
+async def _filter_records(records: Sequence[JournalRecord], text: str) -> list[JournalRecord]:
+    matches, found, timer = TextMatcher(text).matches, [], PieceTimer()
+    for record in records:
+        if matches(record):
+            found.append(record)
+        await timer.yield_when_due()
+    return found
 
 
 async def _encode_entries(records: Iterable[JournalRecord], answer: PendingAnswer) -> list[Any]:

@@ -65,7 +65,7 @@ class Registry:
         is_long = self._histories.takes_long(settings, world)
         create = partial(self._histories.create, settings, world)
         # Other replicas' tenants are loaded with the request that finds them.
-        return await run_if_long(create, is_long, is_shared=True)
+        return await run_if_long(create, is_long, is_shared=True, is_slow=True)
 
     def prepare_tenant(
         self, settings: TenantSettings, world: World | None = None, replaced: Tenant | None = None

@@ -94,7 +94,8 @@ class TenantStore:
     ) -> None:
         try:
             if fill is not None:
-                await tenant.state.replace_all(await run_in_worker(partial(fill, tenant)))
+                filled = await run_in_worker(partial(fill, tenant), is_slow=True)
+                await tenant.state.replace_all(filled)
                 # Other requests were served meanwhile.
                 if replaced is not None:
                     self._check_present(replaced)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextvars import ContextVar
 from queue import SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from callmocks.errors import ClientDisconnected
 from callmocks.history.clock import read_stopwatch
@@ -34,8 +35,19 @@ _PIECE_SECONDS: Final = 0.004
 
 _Steps = Coroutine[Any, Any, Any]
 _HasLeft = Callable[[], bool]
-_Job = tuple["Future[Any]", _Steps, _HasLeft]
+
+
+class _Job(NamedTuple):
+    future: Future[Any]
+    steps: _Steps
+    has_left: _HasLeft
+    is_slow: bool
+
+
 _jobs: SimpleQueue[_Job] = SimpleQueue()
+# The first of them is in `_jobs`, or runs.
+_slow_jobs: deque[_Job] = deque()
+_slow_jobs_lock = threading.Lock()
 _local = threading.local()
 _threads = 0
 
@@ -76,37 +88,53 @@ async def run_computation(steps: Coroutine[Any, Any, T], is_long: bool) -> T:
     return await _run_in_turns(steps, _disconnect_check.get())
 
 
-async def run_if_long(work: Callable[[], T], is_long: bool, *, is_shared: bool = False) -> T:
-    return await run_in_worker(work, is_shared=is_shared) if is_long else work()
+async def run_if_long(
+    work: Callable[[], T], is_long: bool, *, is_shared: bool = False, is_slow: bool = False
+) -> T:
+    if not is_long:
+        return work()
+    return await run_in_worker(work, is_shared=is_shared, is_slow=is_slow)
 
 
-async def run_in_worker(work: Callable[[], T], *, is_shared: bool = False) -> T:
+async def run_in_worker(
+    work: Callable[[], T], *, is_shared: bool = False, is_slow: bool = False
+) -> T:
     """In one piece.
 
-    It is not begun when its client has left, unless it is done for others too.
+    It is not begun when its client has left, unless it is shared: done for others too. Of slow
+    work, which takes seconds, there is one at a time: a thread is left to everything else.
     """
     if getattr(_local, "is_worker", False):
         return work()
-    return await _run_in_turns(_call(work), _never if is_shared else _disconnect_check.get())
+    has_left = _never if is_shared else _disconnect_check.get()
+    return await _run_in_turns(_call(work), has_left, is_slow)
 
 
 async def _call(work: Callable[[], T]) -> T:
     return work()
 
 
-async def _run_in_turns(steps: Coroutine[Any, Any, T], has_left: _HasLeft) -> T:
+async def _run_in_turns(
+    steps: Coroutine[Any, Any, T], has_left: _HasLeft, is_slow: bool = False
+) -> T:
     # No variable holds the future: with an error it would be part of a cycle of references.
-    return await asyncio.wrap_future(_submit(steps, has_left))
+    return await asyncio.wrap_future(_submit(steps, has_left, is_slow))
 
 
-def _submit(steps: Coroutine[Any, Any, T], has_left: _HasLeft) -> Future[T]:
+def _submit(steps: Coroutine[Any, Any, T], has_left: _HasLeft, is_slow: bool) -> Future[T]:
     global _threads
     # Daemons, unlike those of an executor: the process ends without waiting for them.
     while _threads < _MAX_THREADS:
         _threads += 1
         threading.Thread(target=_run_jobs, name="callmocks worker", daemon=True).start()
     future: Future[T] = Future()
-    _jobs.put((future, steps, has_left))
+    job = _Job(future, steps, has_left, is_slow)
+    if is_slow:
+        with _slow_jobs_lock:
+            _slow_jobs.append(job)
+            if len(_slow_jobs) > 1:
+                return future
+    _jobs.put(job)
     return future
 
 
@@ -117,14 +145,19 @@ def _run_jobs() -> None:
 
 
 def _take_turn(job: _Job) -> None:
-    future, steps, has_left = job
+    future = job.future
+    outcome = None
     if future.cancelled():
-        steps.close()
-        return
-    outcome = _advance(steps, has_left)
-    if outcome is None:
+        job.steps.close()
+    elif (outcome := _advance(job.steps, job.has_left)) is None:
         _jobs.put(job)  # behind those that wait
-    elif future.set_running_or_notify_cancel():
+        return
+    if job.is_slow:
+        with _slow_jobs_lock:
+            _slow_jobs.popleft()
+            if _slow_jobs:
+                _jobs.put(_slow_jobs[0])
+    if outcome is not None and future.set_running_or_notify_cancel():
         result, error = outcome
         if error is None:
             future.set_result(result)
@@ -149,8 +182,9 @@ def _advance(steps: _Steps, has_left: _HasLeft) -> tuple[Any, BaseException | No
 
 
 def _forget_threads() -> None:
-    global _jobs, _threads
-    _jobs, _threads = SimpleQueue(), 0
+    global _jobs, _slow_jobs_lock, _threads
+    _jobs, _slow_jobs_lock, _threads = SimpleQueue(), threading.Lock(), 0
+    _slow_jobs.clear()
 
 
 if hasattr(os, "register_at_fork"):
