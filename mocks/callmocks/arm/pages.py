@@ -1,6 +1,5 @@
 """A page of an operator's history: from the newest row down until it is full."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
@@ -21,7 +20,7 @@ from callmocks.history.slices import LegSlice
 from callmocks.history.views.arm import OperatorLegs, find_call_ref
 from callmocks.history.walk_index import WalkIndex
 from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start, ms_to_datetime
-from callmocks.tenants.worker import run_computation, run_if_long
+from callmocks.tenants.worker import run_computation, run_if_long, yield_turn
 
 # Seconds of search, and rows that are rendered, after which others are served.
 _YIELD_SECONDS = 0.004
@@ -33,10 +32,6 @@ _row_cache = RowCache(max_rows=32_768)
 
 
 YieldTurn = Callable[[], Awaitable[None]]
-
-
-async def yield_turn() -> None:
-    await asyncio.sleep(0)
 
 
 class PageRequest(NamedTuple):
