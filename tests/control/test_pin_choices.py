@@ -172,6 +172,15 @@ async def test_a_refusal_names_what_was_given_or_that_nobody_is_free(
     assert (await control.get(CALLS))["calls"] == made
 
 
+async def test_a_client_who_is_left_open_is_in_one_call_at_a_time(control: ControlClient) -> None:
+    lines = [{"start": NINE, "answered": False, "wait_seconds": 60} for _ in range(60)]
+    made = [await control.post(CALLS, call) for call in lines]
+    assert len({call["client_phone"] for call in made}) == 60
+    assert any("user" in call["requested"] for call in made)
+    given = {"start": NINE, "answered": False, "client_phone": made[0]["client_phone"]}
+    assert (await control.post(CALLS, given))["user_id"] == made[0]["user_id"]
+
+
 async def test_when_all_speak_it_is_told_where(control: ControlClient) -> None:
     """One of the twelve has left before."""
     await occupy(control, *OPERATORS)

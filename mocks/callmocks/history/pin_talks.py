@@ -1,4 +1,4 @@
-"""Talks of pinned calls by operator, and who is free for another one."""
+"""Who speaks when in pinned calls, and who is free for another one."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ Candidates = Sequence[Sequence[int]]  # operators for each talk, the likeliest f
 _HALVINGS = (0, 1, 2, 3, 4, 6, 8, 30)  # of talks, one after another
 _SHORTEST_MS = 1_000  # what they leave
 _MAX_MOMENTS = 64
+_HOUR_MS = 3_600_000
 _END_OF_HISTORY = day_start(DAYS)
 
 
@@ -133,6 +134,40 @@ class OperatorTalks:
         later = bisect_left(moments, drawn)
         moments = [drawn, *reversed(moments[:later]), earliest, *moments[later:]]
         return moments[:_MAX_MOMENTS]
+
+
+class ClientCalls:
+    """Pinned calls by the client's number. Where they were asked for so, they overlap."""
+
+    def __init__(self) -> None:
+        self._calls: dict[tuple[int, int], list[tuple[int, int]]] = {}  # by number and hour
+
+    def copy(self) -> ClientCalls:
+        other = ClientCalls()
+        other._calls = {hour: list(calls) for hour, calls in self._calls.items()}
+        return other
+
+    def add(self, phone: int, start: int, end: int) -> None:
+        for hour in _list_hours(start, end):
+            self._calls.setdefault((phone, hour), []).append((start, end))
+
+    def remove(self, phone: int, start: int, end: int) -> None:
+        for hour in _list_hours(start, end):
+            self._calls[phone, hour].remove((start, end))
+
+    def clear(self) -> None:
+        self._calls.clear()
+
+    def is_busy(self, phone: int, start: int, end: int) -> bool:
+        return any(
+            begin < end and start < stop
+            for hour in _list_hours(start, end)
+            for begin, stop in self._calls.get((phone, hour), ())
+        )
+
+
+def _list_hours(start: int, end: int) -> range:
+    return range(start // _HOUR_MS, end // _HOUR_MS + 1)
 
 
 def _halve(talk: Talk, times: int) -> int:

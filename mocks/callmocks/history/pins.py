@@ -16,7 +16,7 @@ from callmocks.history.columns import DayColumns, concat_days
 from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.generator import Generator
 from callmocks.history.pin_resolution import PinnedCall, ResolvedPin, parse_pin, resolve_pin
-from callmocks.history.pin_talks import OpenTimes, OperatorTalks, Talk, list_talks
+from callmocks.history.pin_talks import ClientCalls, OpenTimes, OperatorTalks, Talk, list_talks
 from callmocks.history.views import arm
 from callmocks.history.views.call_views import CALL_VIEWS
 from callmocks.history.walltime import (
@@ -42,6 +42,7 @@ class Pin(msgspec.Struct, frozen=True):
     day: DayColumns
     sequence: int  # how many were pinned before it
     talks: list[Talk]
+    client_call: tuple[int, int, int]  # the number, 0 where none shows; start, end in wall ms
 
     @property
     def covered_ids(self) -> range:
@@ -94,6 +95,7 @@ class Pins:
         self._covered: set[int] = set()  # ids of which the legs are another pin's
         self._reserved: set[int] = set()  # ids of those that are not built yet
         self._talks = OperatorTalks()
+        self._client_calls = ClientCalls()
         self._frames: _PinFrames | None = None
         self.counters = PinCounters()
         self.revision = 0  # how often it was changed
@@ -101,7 +103,7 @@ class Pins:
     def copy(self) -> Pins:
         other = Pins(self._generated, self._first_day)
         other._pins, other._covered = dict(self._pins), set(self._covered)
-        other._talks = self._talks.copy()
+        other._talks, other._client_calls = self._talks.copy(), self._client_calls.copy()
         other.counters, other._frames = self.counters, self._frames
         return other
 
@@ -160,6 +162,7 @@ class Pins:
     def clear(self) -> None:
         self._pins.clear()
         self._talks.clear()
+        self._client_calls.clear()
         self._covered.clear()
         self.counters = PinCounters()
         self._mark_changed()
@@ -234,7 +237,9 @@ class Pins:
         pin = self._build_pin(numbered.resolved, numbered.sequence)
         if self._has_overlap(pin):
             pin = self._avoid_overlaps(pin, numbered)
-        end_ms = day_start(pin.day.first_day) + int(pin.day.legs.end.max())
+        if pin.client_call[0] and self._client_calls.is_busy(*pin.client_call):
+            pin = self._choose_client(pin, numbered.resolved)
+        end_ms = pin.client_call[2]
         if day_of(end_ms) >= DAYS:
             reason = f"the call ends at {ms_to_datetime(end_ms)}, after the last day, {LAST_DATE}"
             raise Contradiction("start", reason)
@@ -256,7 +261,10 @@ class Pins:
         request = msgspec.to_builtins(resolved.call)
         # What was recorded, leg by leg, is not compared with other calls.
         talks = [] if resolved.legs else list_talks(day)
-        return Pin(session_id, number, request, day, sequence, talks)
+        calls, midnight = day.calls, day_start(day.first_day)
+        times = midnight + int(calls.start[0]), midnight + int(calls.end[0])
+        client_call = int(calls.phone[0]), *times
+        return Pin(session_id, number, request, day, sequence, talks, client_call)
 
     def _avoid_overlaps(self, pin: Pin, numbered: NumberedPin) -> Pin:
         """The pin with other operators, or else other times, where its request leaves them open."""
@@ -273,6 +281,19 @@ class Pins:
             if not self._has_overlap(found):
                 return found
         raise self._describe_overlap(call, talks, candidates)
+
+    def _choose_client(self, pin: Pin, resolved: ResolvedPin) -> Pin:
+        """Another user who is in no call then, where the request leaves the client open."""
+        call, users = resolved.call, self._generated.directory.users
+        if resolved.legs or resolved.phone >= 0 or call.vendor:
+            return pin
+        drawn, (_, *times) = int(pin.day.calls.user[0]), pin.client_call
+        for user in [*range(drawn + 1, len(users)), *range(drawn)]:
+            if not self._client_calls.is_busy(int(users[user].phone), *times):
+                resolved.call = msgspec.structs.replace(call, user=users[user].user_id)
+                resolved.user, resolved.phone = user, int(users[user].phone)
+                return self._build_pin(resolved, pin.sequence)
+        return pin
 
     def _has_overlap(self, pin: Pin) -> bool:
         return any(self._talks.find_overlap(talk) for talk in pin.talks)
@@ -314,10 +335,12 @@ class Pins:
         self._pins[pin.id] = pin
         self._covered.update(pin.covered_ids[1:])
         self._talks.add(pin.id, pin.talks)
+        self._client_calls.add(*pin.client_call)
 
     def _discard(self, pin: Pin) -> None:
         self._covered.difference_update(pin.covered_ids[1:])
         self._talks.remove(pin.id, pin.talks)
+        self._client_calls.remove(*pin.client_call)
 
 
 class _PinFrames:
