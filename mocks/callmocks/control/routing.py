@@ -77,6 +77,8 @@ class RequestContext(msgspec.Struct, frozen=True):
     answer: PendingAnswer
     body: Any = None
     query: Any = None
+    is_long: bool = False
+    """Whether the body is, so that its checks run beside the loop."""
 
     @property
     def registry(self) -> Registry:
@@ -172,7 +174,7 @@ class RouteTable(list[Route]):
 
 def add_route(app: web.Application, app_context: AppContext, route: Route) -> None:
     async def handle_request(request: web.Request) -> web.StreamResponse:
-        body = await _read_body(request, route) if route.body else None
+        body, is_long = await _read_body(request, route) if route.body else (None, False)
         query = read_query(request, route.query) if route.query else None
         if route.of_tenants:
             try:
@@ -182,7 +184,7 @@ def add_route(app: web.Application, app_context: AppContext, route: Route) -> No
                     raise
         answer = PendingAnswer(request)
         try:
-            context = RequestContext(app_context, request, answer, body, query)
+            context = RequestContext(app_context, request, answer, body, query, is_long)
             result = await route.handler(context)
             if isinstance(result, web.StreamResponse):
                 return result
@@ -199,14 +201,15 @@ def add_route(app: web.Application, app_context: AppContext, route: Route) -> No
         app.router.add_route("HEAD", route.path, handle_request)
 
 
-async def _read_body(request: web.Request, route: Route) -> Any:
+async def _read_body(request: web.Request, route: Route) -> tuple[Any, bool]:
     try:
         raw = await read_body(request, MAX_BODY_BYTES)
     except BodyTooLarge as error:
         raise ProblemError(413, str(error)) from None
+    is_long = len(raw) > LONG_REQUEST_BYTES
     if request.content_type in route.lines_media:
-        return raw
-    return await run_if_long(partial(decode, raw, route.body), len(raw) > LONG_REQUEST_BYTES)
+        return raw, is_long
+    return await run_if_long(partial(decode, raw, route.body), is_long), is_long
 
 
 def render_json(result: object, status: int = 200) -> web.Response:

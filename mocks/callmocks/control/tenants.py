@@ -157,8 +157,8 @@ async def create_tenant(context: RequestContext) -> TenantView:
         check_world_file(context, new.world)
     try:
         settings = new.replace_given(context.app_context.defaults).with_defaults()
-        is_named = settings.world in world_names()
-        await run_if_long(partial(check_settings, settings), not is_named)
+        is_long = context.is_long or settings.world not in world_names()
+        await run_if_long(partial(check_settings, settings), is_long)
         view = await describe_tenant(context, await context.app_context.store.create(settings))
     except TenantConflict as error:
         raise ProblemError(409, str(error), where=f"$.{error.where}") from None

@@ -36,6 +36,8 @@ class DocumentCache:
         self._registry = registry
         self._documents: dict[str, Documents] = {}
         self._problems: dict[str, str] = {}
+        # By tenant, with the document: a world that lists many people takes long to decode.
+        self._specs: dict[str, tuple[bytes, TenantSpec]] = {}
         # By tenant and snapshot.
         self._kept_pins: defaultdict[str, dict[str, Pins]] = defaultdict(dict)
 
@@ -61,7 +63,13 @@ class DocumentCache:
 
     def get_spec(self, name: str) -> TenantSpec | None:
         document = self._documents.get(name, {}).get(SPEC_KEY)
-        return None if document is None else msgspec.json.decode(document, type=TenantSpec)
+        if document is None:
+            return None
+        known = self._specs.get(name)
+        if known is None or known[0] != document:
+            known = document, msgspec.json.decode(document, type=TenantSpec)
+            self._specs[name] = known
+        return known[1]
 
     def part_names(self, name: str, *, with_snapshots: bool = True) -> list[str]:
         parts = self._documents.get(name, ())
@@ -77,6 +85,7 @@ class DocumentCache:
                 present[part] = document
         if not present:
             del self._documents[name]
+            self._specs.pop(name, None)
             self._kept_pins.pop(name, None)
 
     async def prepare_changes(self, changes: DocumentChanges) -> PreparedChanges:
@@ -108,7 +117,8 @@ class DocumentCache:
         document = after.get(SPEC_KEY)
         if document is None or not (SPEC_KEY in changed or pin_count > _PINS_AT_ONCE):
             return
-        spec = msgspec.json.decode(document, type=TenantSpec)
+        spec = await documents.read_spec(document)
+        self._specs[name] = document, spec
         history = await self._registry.load_history(spec.settings, spec.parse_world_file())
         prepared.histories.append(history)
         if pin_count > _PINS_AT_ONCE:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from msgspec import to_builtins
 
 from callmocks.config.types import PROVIDER_NAMES
 from callmocks.contract.assumptions import Assumptions
+from callmocks.contract.garbage import paused_collection
 from callmocks.errors import SettingsError
 from callmocks.faults.active import ActiveFaults, FaultScope
 from callmocks.history.clock import Clock, load_time_zone
@@ -20,6 +22,7 @@ from callmocks.history.world import World
 from callmocks.history.world_file import load_world, parse_world, world_names
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
 
 T = TypeVar("T")
 
@@ -109,6 +112,20 @@ def make_spec(settings: TenantSettings, calls: Path | None = None) -> TenantSpec
         world = _read_file(Path(settings.world)).decode()
     digest = "" if calls is None else hashlib.sha256(_read_file(calls)).hexdigest()
     return TenantSpec(settings.with_defaults(), world, digest)
+
+
+async def read_spec(document: bytes) -> TenantSpec:
+    """Beside the loop when it is long; its world file is parsed then, too."""
+    return await run_if_long(
+        partial(_parse_spec, document), len(document) > LONG_REQUEST_BYTES, is_shared=True
+    )
+
+
+def _parse_spec(document: bytes) -> TenantSpec:
+    with paused_collection():
+        spec = msgspec.json.decode(document, type=TenantSpec)
+        spec.parse_world_file()
+    return spec
 
 
 def encode_clock(clock: Clock, session_offset: timedelta) -> bytes:

@@ -10,7 +10,7 @@ from callmocks.history.history import History
 from callmocks.history.pins import Pins
 from callmocks.replication import documents, snapshots
 from callmocks.replication.document_cache import DocumentCache, get_state
-from callmocks.replication.documents import TenantSpec
+from callmocks.replication.documents import SPEC_KEY, TenantSpec
 from callmocks.replication.remote_connections import RemoteConnections
 from callmocks.replication.transaction import (
     Transaction,
@@ -124,13 +124,13 @@ class ReplicatedStore(TenantStore):
 
     async def restore_snapshot(self, tenant: Tenant, name: str) -> None:
         kept = snapshots.load_contents(self._cache, tenant, name)
-        spec = snapshots.decode_spec(kept)
+        spec = await documents.read_spec(kept.documents[SPEC_KEY])
         history = await self.registry.load_history(spec.settings, spec.parse_world_file())
         present = await get_state(tenant).read_all()
 
         def prepare() -> Transaction[None]:
             return snapshots.restore_transaction(
-                self.registry, self._cache, self._check(tenant), kept, present
+                self.registry, self._cache, self._check(tenant), spec, kept, present
             )
 
         await self._run_transaction(prepare)

@@ -69,10 +69,6 @@ def load_contents(cache: DocumentCache, tenant: Tenant, name: str) -> SnapshotCo
     return msgspec.msgpack.decode(document, type=SnapshotContents)
 
 
-def decode_spec(contents: SnapshotContents) -> TenantSpec:
-    return msgspec.json.decode(contents.documents[SPEC_KEY], type=TenantSpec)
-
-
 def keep_transaction(
     cache: DocumentCache, tenant: Tenant, name: str, now: str, contents: bytes, version: int
 ) -> Transaction[SnapshotInfo]:
@@ -104,11 +100,11 @@ def restore_transaction(
     registry: Registry,
     cache: DocumentCache,
     tenant: Tenant,
+    kept: TenantSpec,
     contents: SnapshotContents,
     present_state: StateDump,
 ) -> Transaction[None]:
     """``TenantConflict`` when a credential of then is another tenant's now."""
-    kept = decode_spec(contents)
     world = kept.parse_world_file()
     registry.prepare_tenant(kept.settings, world, replaced=tenant).journal.close()
     present = cache.get_spec(tenant.name)
