@@ -17,6 +17,7 @@ import pytest
 
 from callmocks.config.settings import ServeSettings
 from callmocks.errors import SettingsError
+from callmocks.replication import version_vector
 from callmocks.replication.documents import SPEC_KEY
 from callmocks.replication.store import make_stamp
 from callmocks.server.mock_server import MockServer
@@ -32,6 +33,7 @@ async def run_schedule(seed: int, client: Client) -> None:
         try:
             await schedule.run()
             await schedule.check()
+            await schedule.check_changes()
         except BaseException:
             print(f"seed {seed}: {'; '.join(schedule.done)}")
             print([(each.version, each.replication_status) for each in schedule.stores])
@@ -147,7 +149,10 @@ async def wait_for_status(client: Client, replica: ReplicaProcess, status: int) 
 
 
 @pytest.mark.parametrize("seed", QUICK)
-async def test_replicas_agree_after_whatever_befell_redis(seed: int, client: Client) -> None:
+async def test_replicas_agree_after_whatever_befell_redis(
+    seed: int, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version_vector, "MAX_WRITERS", 2)
     await run_schedule(seed, client)
 
 

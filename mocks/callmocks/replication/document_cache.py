@@ -112,9 +112,9 @@ class DocumentCache:
     async def _prepare_tenant(
         self, name: str, changed: TenantDocuments, prepared: PreparedChanges
     ) -> None:
+        present = self._documents.get(name, {})
+        document = changed.get(SPEC_KEY, present.get(SPEC_KEY))
         pin_count = sum(part.startswith(documents.PIN) for part in changed)
-        after = {**self._documents.get(name, {}), **changed}
-        document = after.get(SPEC_KEY)
         if document is None or not (SPEC_KEY in changed or pin_count > _PINS_AT_ONCE):
             return
         spec = await documents.read_spec(document)
@@ -124,6 +124,7 @@ class DocumentCache:
         if pin_count > _PINS_AT_ONCE:
             tenant = self._registry.get(name)
             known = [*self._kept_pins[name].values(), *([tenant.pins] if tenant else [])]
+            after = {**present, **changed}
             apply = partial(documents.apply_pins, history.pins, after, known)
             await run_in_worker(apply, is_shared=True)
             prepared.pins[name] = history.pins

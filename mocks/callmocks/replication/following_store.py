@@ -162,8 +162,11 @@ class FollowingStore(ReplicatedStore):
 
     async def _restore_store(self, divergence: Divergence) -> bool:
         replaced = NO_STORE if divergence.store is None else divergence.store.version
-        version = StoreVersion(make_stamp(), divergence.next_number, make_stamp())
-        note = f"{divergence.describe()}; {self.replica_name} restored it as {version.number}"
+        version = StoreVersion(make_stamp(), divergence.last_number + 1, make_stamp())
+        note = (
+            f"{divergence.describe()}{divergence.describe_rest()}; "
+            f"{self.replica_name} restored it as {version.number}"
+        )
         present = self._cache.all_documents()
         if not await self._store.create_store(version, present, replaced, self._vector, note):
             return False

@@ -58,18 +58,29 @@ class Divergence(NamedTuple):
         return self.store.vector.includes_all(self.vector, but=self.own.stamp)
 
     @property
-    def next_number(self) -> int:
-        """Of a new store's first version: numbers never repeat, whatever was lost."""
-        return max(self.own.number, 0 if self.store is None else self.store.version.number) + 1
+    def last_number(self) -> int:
+        """Of all changes that are known, whoever has them: numbers never repeat."""
+        if self.store is None:
+            return self.own.number
+        _, number, _ = self.store.version
+        return max(self.own.number, number, *self.store.vector.writers.values())
 
     def describe(self) -> str:
         if self.store is None or not self.store.vector.writers:
             return "Redis had lost everything"
         if self.fork == self.own.number:
             return "Redis had lost some of its keys"
-        if self.fork + 1 == self.own.number:
-            return f"Redis had lost change {self.own.number}"
-        return f"Redis had lost changes {self.fork + 1} to {self.own.number}"
+        return f"Redis had lost {_format_changes(self.fork + 1, self.own.number)}"
+
+    def describe_rest(self) -> str:
+        """What is lost when memory, which nobody is ahead of, restores the store."""
+        if self.can_restore:
+            return ""
+        return f"; {_format_changes(self.own.number + 1, self.last_number)} went with them"
+
+
+def _format_changes(first: int, last: int) -> str:
+    return f"change {last}" if first == last else f"changes {first} to {last}"
 
 
 def find_lost_tenants(
