@@ -51,6 +51,7 @@ LATEST = datetime(2200, 1, 1) - datetime.resolution
 _RANGE = f"{EARLIEST.date()} … {LATEST.date()}"
 _EARLIEST_UNIX = EARLIEST.replace(tzinfo=UTC).timestamp()
 _LATEST_UNIX = LATEST.replace(tzinfo=UTC).timestamp()
+_MOST_SECONDS = _LATEST_UNIX - _EARLIEST_UNIX
 
 
 def unix_time() -> float:
@@ -155,8 +156,9 @@ class Clock:
         if self.mode == "real":
             return self._read_machine_time()
         passed = (unix_time() - self._read_at) * self.speed
-        most = _LATEST_UNIX - _EARLIEST_UNIX
-        return _limit_time(self._shown + timedelta(seconds=max(-most, min(passed, most))))
+        if abs(passed) > _MOST_SECONDS:
+            return LATEST if passed > 0 else EARLIEST
+        return _limit_time(self._shown + timedelta(seconds=passed))
 
     def to_unix_seconds(self, wall_time: datetime | None = None) -> int:
         return int((wall_time or self.now()).replace(tzinfo=self.zone).timestamp())
@@ -216,10 +218,14 @@ class Clock:
         return Clock.load_state(self.zone, self.dump_state())
 
     def _read_machine_time(self) -> datetime:
-        seconds = max(_EARLIEST_UNIX, min(unix_time(), _LATEST_UNIX))
+        seconds = unix_time()
+        if not _EARLIEST_UNIX <= seconds <= _LATEST_UNIX:
+            return LATEST if seconds > _LATEST_UNIX else EARLIEST
         moment = datetime.fromtimestamp(seconds, UTC).astimezone(self.zone)
         return _limit_time(moment.replace(tzinfo=None))
 
 
 def _limit_time(wall_time: datetime) -> datetime:
-    return max(EARLIEST, min(wall_time, LATEST))
+    if EARLIEST <= wall_time <= LATEST:
+        return wall_time
+    return LATEST if wall_time > LATEST else EARLIEST
