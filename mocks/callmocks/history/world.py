@@ -240,7 +240,7 @@ class Calendar(_WorldTable, frozen=True):
 
 
 class World(_WorldTable, frozen=True, dict=True):
-    title: str = ""
+    title: Annotated[str, Meta(max_length=255)] = ""
     calls_per_day: Annotated[int, Meta(ge=0, le=CALLS_PER_DAY_MAX)] = 400
     locale: str = "ru_RU"
     sizes: Sizes = Sizes()

@@ -18,8 +18,10 @@ from callmocks.tenants.networks import NetworkSet
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:\d+)?", re.ASCII)
 TENANT_NAME = re.compile(r"[a-z0-9-]{1,40}")
 Choices = Annotated[dict[str, str], Meta(max_length=1000)]
-FewTexts = Annotated[list[str], Meta(max_length=100)]
-ManyTexts = Annotated[list[str], Meta(max_length=10_000)]
+MAX_TEXT_CHARS = 1000
+Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARS)]
+FewTexts = Annotated[list[Text], Meta(max_length=100)]
+ManyTexts = Annotated[list[Text], Meta(max_length=10_000)]
 CDR_PREFIX_DIGITS = 16  # of a Data API session's token; they name its tenant
 
 
@@ -33,7 +35,7 @@ class ArmSettings(msgspec.Struct, forbid_unknown_fields=True):
     Pages of ``cors_origins`` may call it from a browser.
     """
 
-    password: str = ""
+    password: Text = ""
     contract: str = "documented"
     cors_origins: FewTexts = []
 
@@ -50,10 +52,10 @@ class CdrUser(msgspec.Struct, forbid_unknown_fields=True):
     """A user of one of a partner's customers; ``id`` is what ``user_id`` of a request names."""
 
     id: int
-    login: str
-    name: str
+    login: Text
+    name: Text
     customer_id: int
-    description: str | None = None
+    description: Text | None = None
 
 
 class CdrSettings(msgspec.Struct, forbid_unknown_fields=True, dict=True):
@@ -65,9 +67,9 @@ class CdrSettings(msgspec.Struct, forbid_unknown_fields=True, dict=True):
     ``schemas/cdr/components.csv``. Limits are points a day and a minute.
     """
 
-    login: str = ""
-    password: str = ""
-    token: str = ""
+    login: Text = ""
+    password: Text = ""
+    token: Text = ""
     blocked_tokens: ManyTexts = []
     expired_tokens: ManyTexts = []
     partner: bool = False
@@ -105,8 +107,8 @@ class CdrSettings(msgspec.Struct, forbid_unknown_fields=True, dict=True):
 class OnecSettings(msgspec.Struct, forbid_unknown_fields=True):
     """The partner's API account of 1C-Connect; Basic authentication sends both in UTF-8."""
 
-    user: str = ""
-    password: str = ""
+    user: Text = ""
+    password: Text = ""
 
     def check(self) -> None:
         if ":" in self.user:
