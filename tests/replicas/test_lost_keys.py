@@ -214,3 +214,26 @@ async def test_a_replica_that_is_behind_does_not_overwrite_newer_documents(
         assert names == ({"demo", "newer"} if key == "changed" else {"demo"})
         assert loss in await read_loss(client, one)
         await there.check()
+
+
+async def test_what_was_lost_before_keys_were_is_put_back(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version_vector, "MAX_WRITERS", 10)
+    async with running_schedule(0, client, 1) as there:
+        (one,) = there.replicas
+        await client.tenant(one, name="mine", world="empty")
+        there.cuts[0]()
+        await there.restart()
+        async with joined(there.redis) as other:
+            await client.tenant(other, name="theirs", world="empty")
+        there.redis.delete("changed")
+        async with joined(there.redis) as new:
+            assert "from the 2 documents that were there" in await read_loss(client, new)
+            there.cuts[0](mend=True)
+            await there.mend_all()
+        names = {tenant.name for tenant in there.stores[0].registry}
+        assert names == {"demo", "mine", "theirs"}
+        loss = await read_loss(client, one)
+        assert "Redis had lost change 2, and others went on; " in loss
+        await there.check()

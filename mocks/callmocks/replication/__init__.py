@@ -11,6 +11,7 @@
                 document_cache.py ── documents.py ── tenants in memory
 
 Redis decides the order of changes: a change is written on condition that no other came first, and
-applied in memory then. Everything but sessions and counters is read from memory; the first
-operation of a request compares the version of memory with that of Redis.
+applied in memory then; ``following_store.py`` follows what others wrote, and restores what Redis
+lost. Everything but sessions and counters is read from memory; the first operation of a request
+compares the version of memory with that of Redis.
 """

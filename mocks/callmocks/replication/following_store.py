@@ -177,8 +177,10 @@ class FollowingStore(ReplicatedStore):
     async def _rebuild_store(self, found: DocumentChanges) -> None:
         """From the documents that it has: no replica that is alive has all of them."""
         kept, incomplete = recovery.drop_incomplete_tenants(found.written)
-        number = max(found.version.number, recovery.find_last_creation(kept))
-        vector = found.vector._replace(forgotten=max(found.vector.forgotten, number))
+        writers = found.vector.writers
+        created = recovery.find_last_creation(kept)
+        number = max(found.version.number, created, *writers.values())
+        vector = found.vector if writers else VersionVector(forgotten=number)
         version = StoreVersion(make_stamp(), number + 1, make_stamp())
         note = (
             f"Redis had lost some of its keys; {self.replica_name} rebuilt it as {version.number} "

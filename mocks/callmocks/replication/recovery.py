@@ -88,13 +88,10 @@ def find_lost_tenants(
 ) -> dict[str, Documents]:
     """Documents of tenants that were created since the fork and that the store lacks."""
     found: dict[str, Documents] = {}
+    fork = divergence.fork
     for name in cache.tenant_names():
         spec = cache.get_spec(name)
-        if (
-            spec
-            and spec.created_at_version > divergence.fork
-            and f"{name}/{SPEC_KEY}" not in present
-        ):
+        if spec and spec.created_at_version > fork and f"{name}/{SPEC_KEY}" not in present:
             found[name] = cache.documents_of(name)
     return found
 
