@@ -13,7 +13,7 @@ import pytest
 import callmocks
 from callmocks.testing import Mocks
 from tests.control.server_client import SOAP, basic
-from tests.test_server_limits import ARM, CDR, NAMES, PATHS, error_text
+from tests.limited_server import ARM, CDR, NAMES, PATHS, error_text
 
 BODIES = {"arm": ARM, "cdr": CDR, "onec": SOAP.encode(), "control": b"{}"}
 LOGINS = {"arm": "101", "onec": "demo"}

@@ -20,8 +20,8 @@ from callmocks.config.options import resolve_settings
 from callmocks.errors import SettingsError
 from callmocks.history.world_file import load_world
 from tests.control.server_client import SOAP, basic
+from tests.limited_server import NAMES, PATHS, error_text, limited_server
 from tests.test_serve import get, post, serving
-from tests.test_server_limits import NAMES, PATHS, error_text, limited_server
 
 MIB = 1024 * 1024
 ELSEWHERE = {"arm": "/demo/x", "cdr": "/x", "onec": "/x", "control": "/x"}

@@ -24,8 +24,8 @@ from callmocks.history.columns import DayColumns
 from callmocks.history.walltime import DAYS, day_of_date
 from callmocks.server.connections import GuardedProtocol
 from tests.control.server_client import SOAP, basic
+from tests.limited_server import GOOD, LimitedServer, error_text, limited_server
 from tests.test_serve import LEGS, get, post, serving
-from tests.test_server_limits import GOOD, LimitedServer, error_text, limited_server
 
 MEBIBYTE = 1024 * 1024
 NIGHT, YEAR_AGO = "2026-03-02T23:00:00", "2025-06-01"

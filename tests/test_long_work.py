@@ -20,8 +20,8 @@ from callmocks.history.columns import DayColumns
 from callmocks.history.history import History
 from callmocks.tenants import contents
 from tests.control.server_client import SOAP, basic
+from tests.limited_server import ARM, PATHS, error_text, limited_server
 from tests.test_serve import LEGS
-from tests.test_server_limits import ARM, PATHS, error_text, limited_server
 
 XML = {"Content-Type": "text/xml"}
 

@@ -20,8 +20,8 @@ from callmocks.control.dashboard import highlight
 from callmocks.onec import envelope, read_answer
 from callmocks.provider.credentials import secrets_equal
 from tests.control.server_client import basic
+from tests.limited_server import NAMES, PATHS, RawConnection, limited_server
 from tests.test_serve import serving
-from tests.test_server_limits import NAMES, PATHS, RawConnection, limited_server
 
 PACKAGE = Path(__file__).resolve().parents[1] / "mocks" / "callmocks"
 

@@ -305,9 +305,7 @@ class GuardedProtocol(HttpProtocol):
     def check_header_time(self, now: float, timeout: float) -> None:
         if not self.header_started_at:
             return
-        if (
-            self._waiter is None
-        ):  # an answer is still being sent: aiohttp does not wait for a header
+        if self._waiter is None:  # an answer is still being sent
             self.header_started_at = now
         elif now - self.header_started_at > timeout:
             if self._header_began or self._has_partial_header():
