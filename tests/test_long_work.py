@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -21,7 +23,7 @@ from callmocks.history.history import History
 from callmocks.tenants import contents
 from tests.control.server_client import SOAP, basic
 from tests.limited_server import ARM, PATHS, error_text, limited_server
-from tests.test_serve import LEGS
+from tests.test_serve import LEGS, get, serving_from_start
 
 XML = {"Content-Type": "text/xml"}
 
@@ -157,3 +159,16 @@ async def test_work_that_cannot_be_cut_leaves_a_thread_to_others(
         for change in changes:
             async with await change as changed:
                 assert changed.status == 200, await changed.text()
+
+
+def test_a_server_ends_without_a_word_about_work_that_waits() -> None:
+    arguments = "--calls-per-day", "200000", "--now", "2026-03-02T12:00:00"
+    with serving_from_start(*arguments) as (process, urls), ExitStack() as clients:
+        address = urlsplit(urls["control"])
+        for _ in range(6):
+            client = socket.create_connection((address.hostname, address.port))
+            clients.enter_context(client).sendall(FINGERPRINT)
+        get(urls["control"] + "/health")
+        process.terminate()
+        _, errors = process.communicate(timeout=30)
+        assert (process.returncode, errors) == (0, b"")

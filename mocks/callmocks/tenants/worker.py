@@ -9,13 +9,15 @@ rendered rows.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import ContextVar
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple, TypeVar
 
 from callmocks.errors import ClientDisconnected
@@ -187,5 +189,16 @@ def _forget_threads() -> None:
     _slow_jobs.clear()
 
 
+def _close_waiting_jobs() -> None:
+    # Python warns of a coroutine that has not begun.
+    waiting = [*_slow_jobs][1:]
+    with suppress(Empty):
+        while True:
+            waiting.append(_jobs.get_nowait())
+    for job in waiting:
+        job.steps.close()
+
+
+atexit.register(_close_waiting_jobs)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_threads)
