@@ -206,9 +206,9 @@ class Client:
             {"Content-Type": "text/xml", "Authorization": basic_auth(tenant, tenant)},
         )
 
-    async def wait_healthy(self, replica: ReplicaProcess) -> None:
+    async def wait_healthy(self, replica: ReplicaProcess, path: str = "/health") -> None:
         begun = time.monotonic()
-        while (await self.control(replica, "GET", "/health")).status != 200:
+        while (await self.control(replica, "GET", path)).status != 200:
             assert time.monotonic() < begun + DEADLINE
             await asyncio.sleep(0.02)
 

@@ -155,7 +155,7 @@ async def test_snapshots_outlive_a_redis_that_lost_everything(
             redis.stop()
             redis.start()
             # A request makes it look at once; else another one might begin anew before it does.
-            await change(client, first, "GET", f"{name}/calls")
+            await client.wait_healthy(first, f"/api/tenants/{name}/calls")
             with start_replicas(1, "--state", redis.url, "--now", NOW) as (second,):
                 await change(client, second, "POST", f"{name}/snapshots/base")
                 assert await read_holdings(client, first, name) == kept
