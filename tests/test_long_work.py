@@ -20,7 +20,7 @@ from callmocks.control import calls, scenario
 from callmocks.history import columns, history, pins
 from callmocks.history.columns import DayColumns
 from callmocks.history.history import History
-from callmocks.tenants import contents
+from callmocks.tenants import contents, worker
 from tests.control.server_client import SOAP, basic
 from tests.limited_server import ARM, PATHS, error_text, limited_server
 from tests.test_serve import LEGS, get, serving_from_start
@@ -159,6 +159,23 @@ async def test_work_that_cannot_be_cut_leaves_a_thread_to_others(
         for change in changes:
             async with await change as changed:
                 assert changed.status == 200, await changed.text()
+
+
+async def test_a_thread_that_cannot_be_started_is_an_error_and_the_next_request_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse_start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with limited_server() as server, server.raw("cdr") as raw:
+        with monkeypatch.context() as refused:
+            refused.setattr(worker, "_threads", 0)
+            refused.setattr(threading.Thread, "start", refuse_start)
+            for _ in range(3):  # more than there are workers
+                _, answer = await raw.request("cdr", LONG_FILTER)
+                assert json.loads(answer)["error"]["data"]["mnemonic"] == "internal_error", answer
+        _, answer = await raw.request("cdr", LONG_FILTER)
+        assert "result" in json.loads(answer), answer
 
 
 def test_a_server_ends_without_a_word_about_work_that_waits() -> None:

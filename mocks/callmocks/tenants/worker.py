@@ -125,10 +125,14 @@ async def _run_in_turns(
 
 def _submit(steps: Coroutine[Any, Any, T], has_left: _HasLeft, is_slow: bool) -> Future[T]:
     global _threads
-    # Daemons, unlike those of an executor: the process ends without waiting for them.
-    while _threads < _MAX_THREADS:
-        _threads += 1
-        threading.Thread(target=_run_jobs, name="callmocks worker", daemon=True).start()
+    try:
+        # Daemons, unlike those of an executor: the process ends without waiting for them.
+        while _threads < _MAX_THREADS:
+            threading.Thread(target=_run_jobs, name="callmocks worker", daemon=True).start()
+            _threads += 1
+    except RuntimeError:  # the system lets the process have no more
+        steps.close()
+        raise
     future: Future[T] = Future()
     job = _Job(future, steps, has_left, is_slow)
     if is_slow:
