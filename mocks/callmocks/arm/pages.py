@@ -1,6 +1,6 @@
 """A page of an operator's history: from the newest row down until it is full."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -14,24 +14,19 @@ from callmocks.arm.page_cache import CallPage, PageCache
 from callmocks.arm.query import CallHistoryQuery
 from callmocks.arm.row_cache import Positions, RowCache, Selection, as_index
 from callmocks.arm.rows import CallRow, RenderOptions
-from callmocks.history.clock import read_stopwatch
 from callmocks.history.history import History
 from callmocks.history.slices import LegSlice
 from callmocks.history.views.arm import OperatorLegs, find_call_ref
 from callmocks.history.walk_index import WalkIndex
 from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start, ms_to_datetime
-from callmocks.tenants.worker import run_computation, run_if_long, yield_turn
+from callmocks.tenants.worker import PieceTimer, run_computation, run_if_long, yield_turn
 
-# Seconds of search, and rows that are rendered, after which others are served.
-_YIELD_SECONDS = 0.004
+# Rows that are rendered, after which others are served.
 _YIELD_EVERY_ROWS = 150
 
 
 _page_cache = PageCache(max_rows=16_384)
 _row_cache = RowCache(max_rows=32_768)
-
-
-YieldTurn = Callable[[], Awaitable[None]]
 
 
 class PageRequest(NamedTuple):
@@ -49,9 +44,7 @@ class PageRequest(NamedTuple):
     """A row names its record before that is there."""
 
 
-async def get_page(
-    history: History, request: PageRequest, let_others_run: YieldTurn = yield_turn
-) -> CallPage:
+async def get_page(history: History, request: PageRequest) -> CallPage:
     """``TooManyRows`` when the row budget ends before the page is full.
 
     Other requests are served between days and between batches of rows.
@@ -60,23 +53,21 @@ async def get_page(
     # A page stays the same until a call of the operator begins or ends, so a client that polls gets
     # the cached one. Pinned calls come and go: with them no page is cached.
     if history.pins:
-        return await run_computation(_build_page(history, request, let_others_run), is_long)
+        return await run_computation(_build_page(history, request), is_long)
     operator, query, now_ms, *choices = request
     key = (history.key, history.first_day, history.arrivals.arm_key, operator, query, *choices)
     page = _page_cache.find(key, now_ms)
     if page is None:
-        page = await run_computation(_build_page(history, request, let_others_run), is_long)
+        page = await run_computation(_build_page(history, request), is_long)
         if _page_cache.note_request(key):
             find_change = partial(_next_change_ms, history, request)
             _page_cache.put(key, page, now_ms, await run_if_long(find_change, is_long))
     return page
 
 
-async def _build_page(
-    history: History, request: PageRequest, let_others_run: YieldTurn
-) -> CallPage:
+async def _build_page(history: History, request: PageRequest) -> CallPage:
     query, now_ms = request.query, request.now_ms
-    selected = await _select_rows(history, request, let_others_run)
+    selected = await _select_rows(history, request)
     if not selected:
         repeated = query.cursor if request.repeat_tag else None
         return CallPage([], tag.encode(repeated) if repeated else None, [])
@@ -85,7 +76,7 @@ async def _build_page(
     build_frame = partial(_build_frame, history, request)
     for batch in _split_selection(selected, _YIELD_EVERY_ROWS):
         if rows:
-            await let_others_run()
+            await yield_turn()
         rows += _row_cache.render(batch, build_frame, find_final, scope, request.options, now_ms)
     last_part, last_positions = selected[-1]
     legs, position = last_part.legs, int(last_positions[-1])
@@ -139,9 +130,7 @@ def _split_selection(selected: list[Selection], max_rows: int) -> Iterator[list[
     yield batch
 
 
-async def _select_rows(
-    history: History, request: PageRequest, let_others_run: YieldTurn
-) -> list[Selection]:
+async def _select_rows(history: History, request: PageRequest) -> list[Selection]:
     operator, query, now_ms = request[:3]
     matcher = CallMatcher(query, history.directory, history.operator_index(operator))
     if not matcher.can_match:
@@ -156,7 +145,7 @@ async def _select_rows(
         parts, skip = _iter_parts_behind(history, request)
     else:
         parts = _iter_parts(history, operator, query, now_ms)
-    since = read_stopwatch()
+    timer = PieceTimer()
     for part in parts:
         positions: Positions = range(part.first, part.last)
         if part.last_release > settled_ms:
@@ -165,9 +154,7 @@ async def _select_rows(
             selected.append((part, positions[skip : skip + left]))
             left -= len(selected[-1][1])
         skip = max(0, skip - len(positions))
-        if read_stopwatch() - since > _YIELD_SECONDS:
-            await let_others_run()
-            since = read_stopwatch()
+        await timer.yield_when_due()
         if not left:
             break
     return selected

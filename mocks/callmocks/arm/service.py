@@ -224,7 +224,7 @@ async def _get_page(exchange: Exchange, values: Attributes, session: ArmSession)
     request = PageRequest(operator, filters, now_ms, options, repeat_tag, plain_tag)
     if tenant.history.arrivals.has_arm_lags:
         request = _choose_late_rows(exchange, request)
-    page = await pages.get_page(tenant.history, request, exchange.let_others_run)
+    page = await pages.get_page(tenant.history, request)
     exchange.row_count = len(page.rows)
     return CommandResponse(schema.HISTORY, page=page)
 

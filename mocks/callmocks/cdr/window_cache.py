@@ -13,6 +13,7 @@ from callmocks.history.generated_days import DayView
 from callmocks.history.history import History
 from callmocks.history.walltime import DAY_MS, day_start
 from callmocks.tenants.exchange import Exchange
+from callmocks.tenants.worker import yield_turn
 
 MAX_CACHED_ROWS = 200_000
 """Rows of joined days that are kept in one piece: in many pieces each costs its own overhead."""
@@ -41,9 +42,7 @@ async def generate_days(exchange: Exchange, view: str, days: Sequence[int]) -> N
     generated = exchange.tenant.history.generated
     for first, count in generated.split_into_batches(days):
         generated.get_views(view, range(first, first + count))
-        await (
-            exchange.let_others_run()
-        )  # three months of a busy contact centre take seconds to generate
+        await yield_turn()  # three months of a busy contact centre take seconds to generate
 
 
 async def load_days(exchange: Exchange, method: str, days: Sequence[int]) -> WindowDays:
@@ -65,7 +64,7 @@ async def load_days(exchange: Exchange, method: str, days: Sequence[int]) -> Win
                 key = f"checked {method} of {count}"
                 new = generated.get_or_create(key, first, check, lambda _: self_check.RESULT_BYTES)
                 violations |= dict.fromkeys(new)
-            await exchange.let_others_run()
+            await yield_turn()
         ends = np.cumsum(sizes, dtype=np.int64)
         begins, bounds = ends - np.array(sizes), (day_start(days[0]), day_start(days[-1]) + DAY_MS)
         loaded = WindowDays(

@@ -21,19 +21,14 @@ from callmocks.contract.similar_names import suggest_name
 from callmocks.control.answers import PendingAnswer
 from callmocks.control.json_struct import Natural, doc, json_struct
 from callmocks.control.problems import ProblemError, format_bytes
-from callmocks.control.routing import MAX_BODY_BYTES, TENANT, RequestContext, RouteTable
+from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.history.clock import read_stopwatch
 from callmocks.provider.base import Provider
 from callmocks.provider.server import is_disconnected
 from callmocks.tenants.journal import MAX_ENTRIES, MAX_OPERATION_CHARS, Journal, JournalRecord
 from callmocks.tenants.journal_search import TextMatcher
 from callmocks.tenants.verify import add_foreign_requests, verify
-from callmocks.tenants.worker import (
-    LONG_REQUEST_BYTES,
-    PieceTimer,
-    run_computation,
-    yield_turn,
-)
+from callmocks.tenants.worker import PieceTimer, run_computation, yield_turn
 
 HEARTBEAT_SECONDS = 15.0
 """Of a stream without entries."""
@@ -145,7 +140,8 @@ async def read_journal(context: RequestContext) -> JournalView:
         and query.operation in (UNSET, record.operation)
     ]
     if query.text is not UNSET:
-        found = await find_text(found, query.text)
+        matching = _filter_records(found, query.text)
+        found = await run_computation(matching, len(found) > _LONG_SEARCH)
     chosen = found[-query.limit :] if query.after is UNSET else found[: query.limit]
     entries = await _encode_entries(chosen, context.answer)
     replica = context.app_context.store.replica_name or UNSET
@@ -153,10 +149,6 @@ async def read_journal(context: RequestContext) -> JournalView:
     if len(entries) < len(chosen):
         view.next = chosen[len(entries) - 1].seq
     return view
-
-
-async def find_text(records: Sequence[JournalRecord], text: str) -> list[JournalRecord]:
-    return await run_computation(_filter_records(records, text), len(records) > _LONG_SEARCH)
 
 
 async def _filter_records(records: Sequence[JournalRecord], text: str) -> list[JournalRecord]:
@@ -199,9 +191,9 @@ async def verify_journal(context: RequestContext) -> Answer:
     others = {name: each for name, each in journals.items() if each is not journal}
     read_foreign = partial(_read_journals, others, journal.uptime)
     is_long = (
-        len(question.expect) * len(records) > _LONG_COMPARISONS
+        context.is_long
+        or len(question.expect) * len(records) > _LONG_COMPARISONS
         or sum(each.bytes_used for each in (journal, *others.values())) > _LONG_BYTES
-        or (context.request.content_length or MAX_BODY_BYTES) > LONG_REQUEST_BYTES
     )
     compare = _compare(question, records, read_foreign, context.registry.providers)
     ok, results = await run_computation(compare, is_long)

@@ -20,7 +20,7 @@ from callmocks.onec.layout import Layout
 from callmocks.onec.parameters import ParameterValue
 from callmocks.onec.results import RowSink, require_row_budget
 from callmocks.tenants.exchange import Exchange
-from callmocks.tenants.worker import run_computation
+from callmocks.tenants.worker import run_computation, yield_turn
 
 _YEAR_SECONDS: Final = 365 * 86_400
 _FIRST: Final = datetime(2014, 1, 1)  # in this year began what has no date: before any history
@@ -85,7 +85,7 @@ async def write_directory_rows(
         rows = _LISTS[operation.name](listing)
         # Also without a row: the frame's columns are checked.
         while (piece := list(islice(rows, _PIECE_ROWS))) or not found:
-            await exchange.let_others_run()
+            await yield_turn()
             frame = _filter_frame(exchange, _build_frame(piece, operation), parameters)
             shown = frame.select(**{spec.name: _show_field(frame, spec) for spec in columns.specs})
             rendered = tables.render_rows(shown, columns, layout, tenant.settings.self_check)

@@ -19,7 +19,7 @@ from callmocks.onec.layout import Layout
 from callmocks.onec.parameters import ParameterValue, reject_missing, reject_parameter
 from callmocks.onec.results import RowSink, require_row_budget
 from callmocks.tenants.exchange import Exchange
-from callmocks.tenants.worker import LONG_CALLS, run_computation
+from callmocks.tenants.worker import LONG_CALLS, run_computation, yield_turn
 
 _FAILED: Final = 2
 MAX_PERIOD: Final = timedelta(days=7)
@@ -211,7 +211,7 @@ async def _write_generated_days(query: _CallQuery, write_rows: RowSink) -> list[
     violations: list[str] = []
     for first, count in generated.split_into_batches(days):
         if first > days.start:
-            await query.exchange.let_others_run()
+            await yield_turn()
         batch = range(first, first + count)
         if count > 1 and any(generated.peek(query.cache_key, day) is None for day in batch):
             generated.get_views("onec", batch)  # small days are generated together
@@ -227,7 +227,7 @@ async def _write_uncached_days(query: _CallQuery, write_rows: RowSink) -> list[s
     for first, count in generated.split_into_batches(
         generated.days_with_calls(first_day, last_day)
     ):
-        await query.exchange.let_others_run()
+        await yield_turn()
         frame = generated.build_view("onec", first, count)
         frame = _apply_row_choices(frame, query)
         in_period = pl.col("_start").is_between(query.from_ms, query.till_ms, closed="left")
@@ -317,13 +317,13 @@ def _render_frame(frame: pl.DataFrame, query: _CallQuery) -> tables.RenderedRows
 
 
 async def _write_sorted_frame(query: _CallQuery, order: str, write_rows: RowSink) -> list[str]:
-    exchange, frames = query.exchange, []
+    history, frames = query.exchange.tenant.history, []
     for first in range(query.days.start, query.days.stop, _BATCH_DAYS):
         if first > query.days.start:
-            await exchange.let_others_run()
+            await yield_turn()
         from_ms = max(query.from_ms, day_start(first))
         till_ms = min(query.till_ms, day_start(first + _BATCH_DAYS))
-        slices = exchange.tenant.history.slice_service_calls(from_ms, till_ms, query.now_ms)
+        slices = history.slice_service_calls(from_ms, till_ms, query.now_ms)
         frames += [each.to_frame() for each in slices]
     if not frames:
         return []
@@ -334,7 +334,7 @@ async def _write_sorted_frame(query: _CallQuery, order: str, write_rows: RowSink
     frame = frame.sort(*by, "_session_id", descending=order == "call-start-descending")
     violations: dict[str, None] = {}
     for piece in frame.iter_slices(_PIECE_ROWS):
-        await exchange.let_others_run()
+        await yield_turn()
         rows = _render_frame(piece, query)
         write_rows(rows.xml, len(piece))
         violations |= dict.fromkeys(rows.violations)

@@ -174,9 +174,6 @@ class HttpRequester(Requester):
     def send_budget(self) -> SendBudget:
         return self._app.get(SEND_BUDGET, UNLIMITED)
 
-    def is_disconnected(self) -> bool:
-        return is_disconnected(self._request)
-
 
 def collect_head(request: web.BaseRequest) -> bytes:
     message = request._message  # its public properties cost a microsecond each

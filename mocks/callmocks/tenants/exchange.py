@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +9,6 @@ import msgspec
 from msgspec.structs import replace
 
 from callmocks.contract.journal import Violation
-from callmocks.errors import ClientDisconnected
 from callmocks.history.clock import read_stopwatch
 from callmocks.tenants.delivery import Transmission
 from callmocks.tenants.send_budget import LARGE_ANSWER_BYTES, UNLIMITED, SendBudget
@@ -42,9 +40,6 @@ class Requester:
     @property
     def send_budget(self) -> SendBudget:
         return UNLIMITED
-
-    def is_disconnected(self) -> bool:
-        return False
 
 
 NO_REQUESTER: Final = Requester()
@@ -112,12 +107,6 @@ class Exchange(msgspec.Struct):
     def session_now(self) -> datetime:
         """The time by which sessions and tokens age: ``now`` without the moves that exempt them."""
         return self.now - self.tenant.session_time_offset
-
-    async def let_others_run(self) -> None:
-        """Between the pieces of a long answer; ``ClientDisconnected`` when nobody waits for it."""
-        await asyncio.sleep(0)
-        if self.requester.is_disconnected():
-            raise ClientDisconnected
 
     def reserve_answer(self, size: int) -> None:
         """Count the bytes of a large answer; ``SendLimitReached`` when there are too many."""
