@@ -57,21 +57,23 @@ class SpareDescriptors:
     def acquire(self) -> None:
         with self._lock:
             self._users += 1
-        self._fill()
+            self._fill()
 
     def release(self) -> None:
         with self._lock:
             self._users -= 1
-        if not self._users:
-            self._close()
+            if not self._users:
+                self._close()
 
     @contextmanager
     def lend(self) -> Iterator[None]:
-        self._close()
+        with self._lock:
+            self._close()
         try:
             yield
         finally:
-            self._fill()
+            with self._lock:
+                self._fill()
 
     def _fill(self) -> None:
         with suppress(OSError):
