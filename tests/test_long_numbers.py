@@ -89,6 +89,15 @@ def test_a_body_that_is_broken_behind_a_wrong_value(mocks: Mocks) -> None:
         assert send(f"{mocks.control_url}{TENANT}/scenario", "PUT", body)[0] == 422
 
 
+def test_a_number_behind_a_document_of_any_depth(mocks: Mocks) -> None:
+    # Python 3.13 decodes deeper documents than its own functions can walk through.
+    params = '{"a": ' + "[" * 1500 + "]" * 1500 + "}"
+    fault = f'{{"provider": "cdr", "fault": "delay", "params": {params}}}'
+    body = f'{{"faults": [{fault}], "quotas": {{"x": {NINES}}}}}'
+    status, text = send(f"{mocks.control_url}{TENANT}/scenario", "PUT", body)
+    assert status in (400, 422), text
+
+
 def test_the_id_of_a_fax(mocks: Mocks) -> None:
     arm = mocks.arm
     login = clients.basic("101", arm.operators[0].password)

@@ -80,9 +80,9 @@ def locate_number(raw: bytes) -> str:
 
     try:
         document = json.loads(raw, parse_int=read, parse_float=read)
-    except (ValueError, RecursionError):  # broken behind the number
+        return f"${format_steps(_find_value(document, beyond))}"
+    except (ValueError, RecursionError):  # broken behind the number, or too deep for Python
         return "$"
-    return f"${format_steps(_find_value(document, beyond))}"
 
 
 def _find_value(document: Any, value: object) -> list[Step]:
