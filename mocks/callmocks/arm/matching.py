@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from callmocks.arm.query import PARTY_FILTERS, CallHistoryQuery
+from callmocks.contract.numerals import parse_natural
 from callmocks.history.columns import BoolColumn
 from callmocks.history.directory import Directory
 from callmocks.history.views.arm import OperatorLegs
@@ -88,8 +89,8 @@ def _make_party_filter(
     if kind == "name":
         users[:-1] = [matches(user.full_name) for user in directory.users]
     phone = None
-    if kind == "number" and pattern is None and (not value or _is_phone(value)):
-        phone = int(value or 0)
+    if kind == "number" and pattern is None:
+        phone = _parse_phone(value) if value else 0
     return _PartyFilter(side, bool(operators[operator]), operators, users, phone, pattern)
 
 
@@ -117,5 +118,5 @@ def _wildcard_pattern(value: str) -> str | None:
     return f"(?s)^{'.*'.join(map(re.escape, re.split('%+', value)))}$"
 
 
-def _is_phone(value: str) -> bool:
-    return value.isascii() and value.isdigit() and value[0] != "0" and len(value) <= 18
+def _parse_phone(value: str) -> int | None:
+    return None if value.startswith("0") else parse_natural(value)
