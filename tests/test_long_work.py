@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 import xmlschema
 
-from callmocks.arm import schema
+from callmocks.arm import pages, schema
 from callmocks.control import calls, scenario
 from callmocks.history import columns, history, pins
 from callmocks.history.columns import DayColumns
@@ -110,6 +110,31 @@ async def test_frames_of_many_pins_are_not_made_on_the_event_loop(
                 assert answer.status == 200, (name, await answer.text())
                 await answer.read()
             assert set(threads) == {"callmocks worker"}, name
+
+
+async def test_a_page_with_a_call_that_was_pinned_while_it_was_made_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phone = "79990001122"
+    call = {"start": "2026-03-02T11:00:00", "operator": "101", "client_phone": phone}
+    async with limited_server(world="empty") as server, server.raw("arm") as raw:
+        tenant = server.suite.registry.get("demo")
+        assert tenant is not None
+
+        async def pin_meanwhile(page: Coroutine[Any, Any, Any], _: bool) -> Any:
+            tenant.pins.add(call)
+            try:
+                return await page
+            finally:
+                tenant.pins.clear()
+
+        with monkeypatch.context() as changed:
+            changed.setattr(pages, "run_computation", pin_meanwhile)
+            for _ in range(2):  # a page that is requested once is not kept
+                _, page = await raw.request("arm")
+                assert phone.encode() in page
+        _, page = await raw.request("arm")
+        assert phone.encode() not in page and b"<history" in page
 
 
 async def test_the_explainer_of_invalid_documents_is_not_loaded_on_the_event_loop(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
 
+from callmocks.history import columns
+from callmocks.history.columns import DayColumns
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.history import History
 from callmocks.history.pins import Pins
@@ -70,6 +73,23 @@ def test_together_they_are_what_each_is_alone(name: str) -> None:
     key = "_session_id" if name == "onec" else "id"
     assert seen.equals(frames_of_single_pins(pins, name).sort("_start", key))
     assert seen.schema == make_empty_history().pins.view_frame(name).schema
+
+
+def test_a_call_that_is_pinned_while_those_before_are_put_together_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = make_empty_history()
+    first, second = pin_requests(2, made)
+    made.pins.add(first)
+
+    def concat_days(days: Sequence[DayColumns]) -> DayColumns:
+        if len(made.pins) == 1:  # as the event loop may, while a thread does this
+            made.pins.add(second)
+        return columns.concat_days(days)
+
+    monkeypatch.setattr("callmocks.history.pins.concat_days", concat_days)
+    made.pins.slice_batch(0, FAR)
+    assert len(made.pins.slice_batch(0, FAR).calls.row) == len(made.pins) == 2
 
 
 def test_operators_see_the_same_rows() -> None:

@@ -58,8 +58,9 @@ async def get_page(history: History, request: PageRequest) -> CallPage:
     key = (history.key, history.first_day, history.arrivals.arm_key, operator, query, *choices)
     page = _page_cache.find(key, now_ms)
     if page is None:
+        revision = history.pins.revision
         page = await run_computation(_build_page(history, request), is_long)
-        if _page_cache.note_request(key):
+        if history.pins.revision == revision and _page_cache.note_request(key):
             find_change = partial(_next_change_ms, history, request)
             _page_cache.put(key, page, now_ms, await run_if_long(find_change, is_long))
     return page

@@ -104,7 +104,7 @@ class Pins:
         other = Pins(self._generated, self._first_day)
         other._pins, other._covered = dict(self._pins), set(self._covered)
         other._talks, other._client_calls = self._talks.copy(), self._client_calls.copy()
-        other.counters, other._frames = self.counters, self._frames
+        other.counters, other.revision, other._frames = self.counters, self.revision, self._frames
         return other
 
     def __len__(self) -> int:
@@ -203,9 +203,10 @@ class Pins:
         return self._get_frames().operator_legs
 
     def _get_frames(self) -> _PinFrames:
-        frames = self._frames
-        if frames is None:
-            frames = self._frames = _PinFrames(self._generated, [*self.days])
+        # A call may be pinned while a thread makes the frames of those before.
+        frames, revision = self._frames, self.revision
+        if frames is None or frames.revision != revision:
+            frames = self._frames = _PinFrames(self._generated, [*self.days], revision)
         return frames
 
     def give_number(self, request: dict[str, Any]) -> NumberedPin:
@@ -346,7 +347,8 @@ class Pins:
 class _PinFrames:
     """All pins together: a frame of a thousand calls takes no longer than one of a single call."""
 
-    def __init__(self, generated: GeneratedDays, days: list[DayColumns]) -> None:
+    def __init__(self, generated: GeneratedDays, days: list[DayColumns], revision: int) -> None:
+        self.revision = revision
         self._key, self._lookups = generated.key, generated.lookups
         self.day = concat_days(days) if days else generated.empty_day
         self._views: dict[str, pl.DataFrame] = {}
