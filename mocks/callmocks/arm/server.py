@@ -174,7 +174,8 @@ class ArmServer(ProviderServer):
             return await self._send_error(request, FAX, 401, sessions.NOT_LOGGED_IN, exchange)
         path = request.match_info
         find_fax = partial(media.find_fax, exchange, path["operator"], path["leg"])
-        document = await run_if_long(find_fax, exchange.tenant.history.has_long_days)
+        history = exchange.tenant.history
+        document = await run_if_long(find_fax, history.has_long_days or history.has_many_pins)
         if document is None:
             return await self._send_error(request, FAX, 404, "no such fax")
         planned = Reply(document, content_type="application/pdf")
