@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -193,7 +194,7 @@ async def test_what_was_lost_of_the_documents_is_said(
     ("key", "loss"),
     [
         ("changed", "rebuilt it as 3 from the 2 documents that were there"),
-        ("documents", "Redis had lost some of its keys; change 2 went with them; "),
+        ("documents", "Redis had lost some of its keys; change 2 of others went with them; "),
     ],
 )
 async def test_a_replica_that_is_behind_does_not_overwrite_newer_documents(
@@ -213,6 +214,47 @@ async def test_a_replica_that_is_behind_does_not_overwrite_newer_documents(
         names = {tenant.name for tenant in there.stores[0].registry}
         assert names == ({"demo", "newer"} if key == "changed" else {"demo"})
         assert loss in await read_loss(client, one)
+        await there.check()
+
+
+async def test_a_replica_that_is_behind_does_not_overwrite_what_was_just_restored(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(following_store, "ALIVE_SECONDS", 0.3)
+    async with running_schedule(0, client, 1) as there:
+        there.cuts[0]()
+        async with joined(there.redis) as other:
+            await client.tenant(other, name="newer", world="empty")
+            flush(there.redis)
+            async with asyncio.timeout(10):
+                while "restored it as 3" not in await read_loss(client, other):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        there.redis.delete("writers")
+        there.cuts[0](mend=True)
+        await there.mend_all()
+        assert {tenant.name for tenant in there.stores[0].registry} == {"demo", "newer"}
+        assert caplog.text.count("rebuilt it as 4 from the 2 documents") == 1
+        await there.check()
+
+
+async def test_changes_of_others_that_go_with_their_documents_are_said(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version_vector, "MAX_WRITERS", 10)
+    monkeypatch.setattr(following_store, "ALIVE_SECONDS", 0.3)
+    async with running_schedule(0, client, 1) as there:
+        (one,) = there.replicas
+        await client.tenant(one, name="mine", world="empty")
+        there.cuts[0]()
+        await there.restart()
+        async with joined(there.redis) as other:
+            await client.tenant(other, name="theirs", world="empty")
+        there.redis.delete("documents")
+        there.cuts[0](mend=True)
+        await there.mend_all()
+        assert {tenant.name for tenant in there.stores[0].registry} == {"demo", "mine"}
+        loss = await read_loss(client, one)
+        assert "Redis had lost change 2; change 2 of others went with them; " in loss
         await there.check()
 
 

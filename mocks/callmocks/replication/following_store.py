@@ -177,10 +177,8 @@ class FollowingStore(ReplicatedStore):
     async def _rebuild_store(self, found: DocumentChanges) -> None:
         """From the documents that it has: no replica that is alive has all of them."""
         kept, incomplete = recovery.drop_incomplete_tenants(found.written)
-        writers = found.vector.writers
-        created = recovery.find_last_creation(kept)
-        number = max(found.version.number, created, *writers.values())
-        vector = found.vector if writers else VersionVector(forgotten=number)
+        number = max(found.vector.last_number, recovery.find_last_creation(kept))
+        vector = found.vector if found.vector.writers else VersionVector(forgotten=number)
         version = StoreVersion(make_stamp(), number + 1, make_stamp())
         note = (
             f"Redis had lost some of its keys; {self.replica_name} rebuilt it as {version.number} "
@@ -189,6 +187,7 @@ class FollowingStore(ReplicatedStore):
         if incomplete:
             note += f", without the tenants {', '.join(incomplete)}, whose settings were not"
         if await self._store.create_store(version, kept, found.version, vector, note):
+            self._note = note  # reported here, not when it is followed
             self._report_loss(note)
 
     async def _put_back_lost_tenants(self) -> None:

@@ -62,8 +62,7 @@ class Divergence(NamedTuple):
         """Of all changes that are known, whoever has them: numbers never repeat."""
         if self.store is None:
             return self.own.number
-        _, number, _ = self.store.version
-        return max(self.own.number, number, *self.store.vector.writers.values())
+        return max(self.own.number, self.store.vector.last_number)
 
     def describe(self) -> str:
         if self.store is None or not self.store.vector.writers:
@@ -74,9 +73,10 @@ class Divergence(NamedTuple):
 
     def describe_rest(self) -> str:
         """What is lost when memory, which nobody is ahead of, restores the store."""
-        if self.can_restore:
+        if self.store is None or self.can_restore:
             return ""
-        return f"; {_format_changes(self.own.number + 1, self.last_number)} went with them"
+        lost = _format_changes(self.fork + 1, self.store.vector.last_number)
+        return f"; {lost} of others went with them"
 
 
 def _format_changes(first: int, last: int) -> str:

@@ -18,17 +18,22 @@ class VersionVector(NamedTuple):
     writers: Mapping[str, int] = MappingProxyType({})  # number of its last change, by stamp
     forgotten: int = 0  # changes up to this number by writers that are not listed are included
 
+    @property
+    def last_number(self) -> int:
+        return max([self.forgotten, *self.writers.values()])
+
     def includes(self, number: int, stamp: str) -> bool:
-        return bool(stamp) and self._last_number(stamp) >= number
+        return bool(stamp) and self._find_number(stamp) >= number
 
     def includes_all(self, other: VersionVector, *, but: str) -> bool:
         """Whether all changes of the other are included, those of one writer aside."""
-        return all(self.includes(n, stamp) for stamp, n in other.writers.items() if stamp != but)
+        listed = (self.includes(n, stamp) for stamp, n in other.writers.items() if stamp != but)
+        return self.last_number >= other.forgotten and all(listed)
 
     def find_last_common(self, other: VersionVector) -> int:
         """Number of the last change of both: before it, they are the same."""
         stamps = self.writers.keys() | other.writers.keys()
-        common = (min(self._last_number(stamp), other._last_number(stamp)) for stamp in stamps)
+        common = (min(self._find_number(stamp), other._find_number(stamp)) for stamp in stamps)
         return max(common, default=0)
 
     def add(self, number: int, stamp: str) -> VersionVector:
@@ -39,5 +44,5 @@ class VersionVector(NamedTuple):
         kept = ascending[-(MAX_WRITERS // 2) :]
         return VersionVector(dict(kept), ascending[-len(kept) - 1][1])
 
-    def _last_number(self, stamp: str) -> int:
+    def _find_number(self, stamp: str) -> int:
         return self.writers.get(stamp, self.forgotten)
