@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from contextlib import AsyncExitStack, suppress
 
@@ -95,6 +96,33 @@ def test_tls_handshakes_are_connections_with_a_time_limit(loop: str) -> None:
 
     run(hold_places())
     run(leave_early())
+
+
+async def test_a_place_that_is_free_after_a_handshake_is_taken_like_any_other() -> None:
+    limits = {"max_connections": 17, "tls": "auto"}
+    async with limited_server(**limits) as there, AsyncExitStack() as stack:
+        inside = [await stack.enter_async_context(there.raw("cdr")) for _ in range(17)]
+        port, ca = there.suite.get_port("cdr"), there.suite.ca_pem
+        assert ca is not None
+        trusting = ssl.create_default_context(cadata=ca.decode())
+
+        async def connect() -> RawConnection:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            stack.callback(writer.close)
+            return RawConnection(reader, writer)
+
+        async def be_answered(late: RawConnection) -> int:
+            await late.writer.start_tls(trusting, server_hostname="127.0.0.1")
+            return (await late.request("cdr"))[0]
+
+        waiting = [await connect() for _ in range(16)]  # as many as may wait for a 503
+        await asyncio.sleep(0.05)
+        for each in inside:
+            each.writer.close()
+        await asyncio.sleep(0.05)
+        assert await asyncio.gather(*map(be_answered, waiting)) == [200] * 16
+        assert await be_answered(await connect()) == 200
+        assert await be_answered(await connect()) == 503
 
 
 async def test_control_has_an_end_of_places_too(caplog: pytest.LogCaptureFixture) -> None:

@@ -106,6 +106,7 @@ class ConnectionLimiter:
                 self.warn_rate_limited(pool.full_text)
                 return False
             pool.connections.add(connection)
+            self._rejected.discard(connection)  # others left during its TLS handshake
         return True
 
     def release(self, connection: GuardedProtocol) -> None:
