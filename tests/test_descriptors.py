@@ -90,6 +90,26 @@ def test_few_files_mean_few_connections_and_a_warning_at_the_start() -> None:
     assert "Traceback" not in told
 
 
+def test_a_limit_of_files_that_can_be_raised_leaves_control_all_its_connections() -> None:
+    hard = resource.getrlimit(RLIMIT_NOFILE)[1]
+    with subprocess.Popen(
+        [sys.executable, "-m", "callmocks", "serve", *FREE, "--json", "--max-connections", "10"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: resource.setrlimit(RLIMIT_NOFILE, (128, hard)),
+    ) as process:
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            ready = json.loads(process.stdout.readline())
+            with _connections(ready["control"], 90) as connections:
+                lines = {_answers(connection) for connection in connections}
+            assert lines == {b"HTTP/1.1 404 Not Found"}
+            process.terminate()
+            assert process.stderr.read() == b""
+        finally:
+            process.kill()
+
+
 def test_too_few_files_to_serve_at_all_are_one_line_and_exit_code_2() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "callmocks", "serve", *FREE],

@@ -29,6 +29,8 @@ def fit_connections(limits: ServerLimits) -> ServerLimits:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
             soft = raised
+    if soft >= needed:
+        return limits
     fitting = wanted - (needed - soft)
     if fitting < 2:
         text = f"this process may open only {soft} files (ulimit -n), too few for connections"

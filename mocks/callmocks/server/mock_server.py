@@ -174,13 +174,15 @@ class MockServer:
 
         limits = self.settings.server_limits
         fitting = fit_connections(limits)
-        if fitting.connections < limits.connections:
+        if fitting != limits:
             _log.warning(
                 "callmocks: warning: this process may open few files (ulimit -n), so that at most "
-                "%d connections to providers are taken at the same time, not %d, and %d to control",
+                "%d of %d connections to providers and %d of %d to control are taken at the same "
+                "time",
                 fitting.connections,
                 limits.connections,
                 fitting.control_connections,
+                limits.control_connections,
             )
         self._limiter = ConnectionLimiter(fitting)
 
