@@ -13,6 +13,7 @@ from callmocks.errors import SettingsError
 URL_PATHS = {"arm": "", "cdr": "/v2.0", "onec": "/cus/ws/PartnerWebAPI2", "control": ""}
 # Where a server that listens everywhere is reached on its own machine.
 LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not to listen on
+BACKLOG = 1024
 _PORT_TRIES = 50
 
 Listener = tuple[socket.socket, ...]

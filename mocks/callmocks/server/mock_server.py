@@ -24,6 +24,7 @@ from callmocks.contract.kept_modules import keep_modules
 from callmocks.contract.urls import format_origin
 from callmocks.errors import SettingsError
 from callmocks.provider.listeners import (
+    BACKLOG,
     URL_PATHS,
     Listener,
     close_listener,
@@ -357,7 +358,7 @@ def _open_shared_sockets(name: str, settings: ServeSettings, count: int) -> Iter
     port: int = getattr(settings, setting.name)
 
     def open_at(port: int, *, shared: bool) -> Listener:
-        return open_listener(settings.hosts, port, setting.flag, backlog=1024, reuse_port=shared)
+        return open_listener(settings.hosts, port, setting.flag, backlog=BACKLOG, reuse_port=shared)
 
     first = open_at(port, shared=count > 1 and not port)
     if count > 1 and port:

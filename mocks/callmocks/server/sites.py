@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from aiohttp import web
 
-from callmocks.provider.listeners import Listener
+from callmocks.provider.listeners import BACKLOG, Listener
 from callmocks.server.connections import (
     REJECT_SECONDS,
     ConnectionLimiter,
@@ -20,7 +20,6 @@ from callmocks.server.connections import (
     RequestLimiter,
 )
 
-_BACKLOG: Final = 1024
 _ACCEPT_RETRY_SECONDS: Final = 1.0
 # The loops need some limit of a handshake.
 _NO_TIMEOUT: Final = 10.0**6
@@ -64,7 +63,7 @@ class _ServerSite(web.SockSite):
         await web.BaseSite.start(self)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            self._make_protocol, sock=self._listening, backlog=_BACKLOG
+            self._make_protocol, sock=self._listening, backlog=BACKLOG
         )
 
 
