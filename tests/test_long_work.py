@@ -17,8 +17,9 @@ import xmlschema
 
 from callmocks.arm import pages, schema
 from callmocks.control import calls, scenario
-from callmocks.history import columns, history, pins
+from callmocks.history import columns, factory, history, pins
 from callmocks.history.columns import DayColumns
+from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.history import History
 from callmocks.tenants import contents, worker
 from tests.control.server_client import SOAP, basic
@@ -158,6 +159,27 @@ async def test_the_explainer_of_invalid_documents_is_not_loaded_on_the_event_loo
             status, answer = await raw.request("arm", ARM.replace(b'"1"', f'"{limit}"'.encode()))
             assert (status, limit in error_text("arm", answer)) == (200, True), answer
     assert set(threads) == {"callmocks worker"}
+
+
+async def test_other_calls_of_many_people_are_not_prepared_on_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[str] = []
+
+    class RecordedDays(GeneratedDays):
+        def prepare(self) -> None:
+            threads.append(threading.current_thread().name)
+            super().prepare()
+
+    monkeypatch.setattr(factory, "GeneratedDays", RecordedDays)
+    many = {"sizes": {"organisations": 600}}
+    async with limited_server() as server, aiohttp.ClientSession() as client:
+        tenants = server.suite.urls["control"] + "/api/tenants"
+        for number in (1, 2):
+            body = {"name": f"t{number}", "calls_per_day": number, "world": many}
+            async with client.post(tenants, json=body) as made:
+                assert made.status == 201, await made.text()
+    assert threads == ["callmocks worker"] * 2
 
 
 async def test_work_that_cannot_be_cut_leaves_a_thread_to_others(

@@ -55,9 +55,10 @@ class HistoryFactory:
         world = _choose_world(settings, world)
         if world.lists_many and not world.has_fingerprint:
             return True
-        return (
-            world.has_many_people and directory_key(settings.seed, world) not in self._directories
-        )
+        if not world.has_many_people:
+            return False
+        is_drawn = directory_key(settings.seed, world) in self._directories
+        return not (is_drawn and history_key(settings.seed, world) in self._generated)
 
     def _get_directory(self, seed: int, world: World) -> Directory:
         key = directory_key(seed, world)
