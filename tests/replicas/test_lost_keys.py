@@ -258,6 +258,26 @@ async def test_changes_of_others_that_go_with_their_documents_are_said(
         await there.check()
 
 
+async def test_a_lost_tenant_whose_credential_was_taken_is_not_put_back(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version_vector, "MAX_WRITERS", 10)
+    async with running_schedule(0, client, 1) as there:
+        (one,) = there.replicas
+        same = {"world": "empty", "cdr": {"token": "the-same-token"}}
+        await client.tenant(one, name="mine", **same)
+        there.cuts[0]()
+        await there.restart()
+        async with joined(there.redis) as other:
+            await client.tenant(other, name="theirs", **same)
+        there.cuts[0](mend=True)
+        await there.mend_all()
+        assert {tenant.name for tenant in there.stores[0].registry} == {"demo", "theirs"}
+        loss = await read_loss(client, one)
+        assert loss.startswith("tenant mine cannot be put back: ")
+        await there.check()
+
+
 async def test_what_was_lost_before_keys_were_is_put_back(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,7 +197,7 @@ class FollowingStore(ReplicatedStore):
                 del self._lost_tenants[name]
                 continue
             number = self.version.number + 1
-            found = recovery.prepare_lost_tenant(self.registry, parts, number)
+            found = await recovery.prepare_lost_tenant(self.registry, parts, number)
             if isinstance(found, str):
                 self._report_loss(f"tenant {name} cannot be put back: {found}")
             else:

@@ -18,7 +18,7 @@ import msgspec
 
 from callmocks.errors import CallmocksError
 from callmocks.replication.document_cache import DocumentCache
-from callmocks.replication.documents import SPEC_KEY, TenantSpec
+from callmocks.replication.documents import SPEC_KEY, read_spec
 from callmocks.replication.store import DocumentChanges, Documents, StoreVersion
 from callmocks.replication.version_vector import VersionVector
 from callmocks.tenants.registry import Registry
@@ -96,11 +96,11 @@ def find_lost_tenants(
     return found
 
 
-def prepare_lost_tenant(registry: Registry, parts: Documents, number: int) -> Documents | str:
+async def prepare_lost_tenant(registry: Registry, parts: Documents, number: int) -> Documents | str:
     """Its documents as change ``number`` writes them, or why it cannot be put back."""
-    spec = msgspec.json.decode(parts[SPEC_KEY], type=TenantSpec)
     try:
-        registry.prepare_tenant(spec.settings, spec.parse_world_file()).journal.close()
+        spec = await read_spec(parts[SPEC_KEY])
+        registry.check_available(spec.settings)
     except CallmocksError as error:
         return str(error)
     spec = msgspec.structs.replace(spec, created_at_version=number)
