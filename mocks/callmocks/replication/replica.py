@@ -24,11 +24,7 @@ from callmocks.replication.documents import TenantSpec
 from callmocks.replication.following_store import MAX_ATTEMPTS, FollowingStore
 from callmocks.replication.remote_connections import RemoteConnections
 from callmocks.replication.state import TTL_SECONDS
-from callmocks.replication.store import (
-    NO_STORE,
-    StoreVersion,
-    make_stamp,
-)
+from callmocks.replication.store import NO_STORE, StoreVersion, make_stamp
 from callmocks.replication.transaction import Transaction, create_transaction
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant_store import ReplicationStatus

@@ -48,7 +48,7 @@ async def start_sites(
 
 
 class _ServerSite(web.SockSite):
-    """Of uvloop, which takes half the time of the other to accept a connection."""
+    """Of uvloop, which accepts a connection in half the time of the other, and of Windows."""
 
     def __init__(
         self,
