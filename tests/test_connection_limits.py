@@ -125,6 +125,27 @@ async def test_a_place_that_is_free_after_a_handshake_is_taken_like_any_other() 
         assert await be_answered(await connect()) == 503
 
 
+@pytest.mark.parametrize("tls", ["off", "auto"])
+async def test_a_server_that_ends_takes_no_connections_while_it_still_answers(tls: str) -> None:
+    async with limited_server(tls=tls) as there, there.raw("cdr") as raw:
+        async with there.raw("control") as control:
+            fault = {"provider": "cdr", "fault": "delay", "params": {"ms": 500}}
+            body = json.dumps(fault).encode()
+            head = control.head("control", len(body)).replace(b"tenants", b"tenants/demo/faults")
+            control.writer.write(head + body)
+            assert (await control.answer())[0] == 201
+        port = there.suite.get_port("cdr")
+        answer = asyncio.create_task(raw.request("cdr"))
+        await asyncio.sleep(0.1)
+        stopping = asyncio.create_task(there.suite.stop())
+        await asyncio.sleep(0.1)
+        assert not answer.done()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
+        assert (await answer)[0] == 200
+        await stopping
+
+
 async def test_control_has_an_end_of_places_too(caplog: pytest.LogCaptureFixture) -> None:
     limit = DEFAULT_LIMITS.control_connections
     async with limited_server(max_connections=1) as there, AsyncExitStack() as stack:

@@ -97,6 +97,7 @@ class _AcceptingSite(web.SockSite):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._listening.close()  # while requests are still answered, new clients do not wait
         await super().stop()
 
     def _start_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
