@@ -150,6 +150,23 @@ def test_a_pinned_record_can_be_found(empty: History) -> None:
     assert (record.talk_ms, record.session_id) == (7000, pin.id)
 
 
+def test_the_record_of_a_call_with_many_given_legs_can_be_found(empty: History) -> None:
+    hung_up, missed = "subscriber_disconnects", "operator_not_responsible"
+    legs: list[dict[str, Any]] = [
+        {"role": "subscriber", "start": 0, "connect": 1, "end": 40, "finish_reason": hung_up},
+        *({"role": "operator", "operator": "101", "start": n, "end": n + 1, "finish_reason": missed}
+          for n in range(1, 11)),
+        {"role": "operator", "operator": "102", "start": 20, "connect": 22, "end": 40,
+         "finish_reason": hung_up},
+    ]  # fmt: skip
+    call = {"direction": "in", "line": next(iter(empty.directory.lines_by_name)), "recorded": True}
+    for _ in range(2):
+        pin = empty.pins.add({"start": TEN, **call, "legs": legs})
+        record = empty.find_record(empty.find_session(pin.id, LATER)["_record_1"][0])
+        assert record is not None
+        assert (record.talk_ms, record.session_id) == (18_000, pin.id)
+
+
 @pytest.mark.parametrize(
     "pin",
     [

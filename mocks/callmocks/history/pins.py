@@ -186,7 +186,10 @@ class Pins:
 
     def find_by_leg(self, day: int, row: int) -> DayColumns | None:
         number = (row - ids.PINNED_LEG) // ids.LEGS_PER_PIN
-        pin = self._pins.get(ids.BASE + day * ids.DAY_SLOTS + ids.PINNED_SESSION + number)
+        id = ids.BASE + day * ids.DAY_SLOTS + ids.PINNED_SESSION + number
+        while id in self._covered:
+            id -= 1
+        pin = self._pins.get(id)
         return pin.day if pin is not None and row in pin.day.legs.row else None
 
     def slice_batch(self, from_ms: int, before_ms: int) -> DayColumns:
