@@ -28,6 +28,7 @@ class VersionVector(NamedTuple):
     def includes_all(self, other: VersionVector, *, but: str) -> bool:
         """Whether all changes of the other are included, those of one writer aside."""
         listed = (self.includes(n, stamp) for stamp, n in other.writers.items() if stamp != but)
+        # Those forgotten cannot be compared: who has not got as far lacks some.
         return self.last_number >= other.forgotten and all(listed)
 
     def find_last_common(self, other: VersionVector) -> int:
