@@ -105,6 +105,12 @@ class Schedule:
         setattr(store, "_report_loss", keep_loss)  # noqa: B010
         self.first_store = self.first_store or store.version.id
 
+    async def start_all(self) -> None:
+        async with asyncio.timeout(60):
+            while len(self.servers) < len(self.cuts):
+                with suppress(SettingsError):  # Redis is asked for a second, while others start
+                    await self.start_server(len(self.servers))
+
     async def stop_all(self) -> None:
         for server in self.servers.values():
             await server.stop()
@@ -274,8 +280,7 @@ async def running_schedule(
                 cuts = [await stack.enter_async_context(proxy) for proxy in proxies]
                 schedule = Schedule(seed, redis, client, cuts)
                 stack.push_async_callback(schedule.stop_all)
-                for place in range(number):
-                    await schedule.start_server(place)
+                await schedule.start_all()
                 redis.snapshot()
                 yield schedule
         finally:

@@ -21,7 +21,7 @@ Choices = Annotated[dict[str, str], Meta(max_length=1000)]
 MAX_TEXT_CHARS = 1000
 Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARS)]
 FewTexts = Annotated[list[Text], Meta(max_length=100)]
-ManyTexts = Annotated[list[Text], Meta(max_length=10_000)]
+ManyTexts = Annotated[list[Text], Meta(max_length=5000)]
 CDR_PREFIX_DIGITS = 16  # of a Data API session's token; they name its tenant
 
 
@@ -73,7 +73,7 @@ class CdrSettings(msgspec.Struct, forbid_unknown_fields=True, dict=True):
     blocked_tokens: ManyTexts = []
     expired_tokens: ManyTexts = []
     partner: bool = False
-    customer_users: Annotated[list[CdrUser], Meta(max_length=10_000)] = []
+    customer_users: Annotated[list[CdrUser], Meta(max_length=5000)] = []
     active: bool = True
     allowed_ips: ManyTexts = []
     disabled_components: FewTexts = []
