@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="redis-server is not on this machine"))
 
 
-_DATABASES = 256
+_DATABASES = 4096
 
 
 class RedisServer:
