@@ -35,7 +35,7 @@ operations = st.one_of(
     st.tuples(st.just("add"), keys, amounts, ceilings),
     st.tuples(st.just("add_all"), steps),
     st.tuples(
-        st.just("add_to_bounded_set"), keys, st.sampled_from(["x", "y", "z,"]), st.integers(0, 2)
+        st.just("add_to_bounded_set"), keys, st.sampled_from(["x", "y", "z"]), st.integers(0, 2)
     ),
     st.tuples(st.just("delete_all")),
 )
