@@ -293,7 +293,7 @@ async def test_a_reader_of_a_stream_who_takes_nothing_pins_no_entry_and_is_dropp
             await both.ask("get.account", padding="x" * 60_000)
         tenant.journal.delete_entries()
         gc.collect()
-        kept = [each for each in gc.get_objects() if isinstance(each, JournalRecord)]
+        kept = [each for each in gc.get_objects() if issubclass(type(each), JournalRecord)]
         assert sum(b"padding" in each.request for each in kept) <= 1
         del kept
         async with asyncio.timeout(30):

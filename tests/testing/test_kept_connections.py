@@ -184,7 +184,7 @@ def _list_sockets() -> list[socket.socket]:
     return [
         found
         for found in gc.get_objects()
-        if isinstance(found, socket.socket) and found.fileno() >= 0
+        if issubclass(type(found), socket.socket) and found.fileno() >= 0
     ]
 
 
