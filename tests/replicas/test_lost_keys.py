@@ -15,6 +15,7 @@ from tests.replicas.conftest import NOW, Client, ReplicaProcess
 from tests.replicas.schedules import (
     FREE_PORTS,
     KEYS,
+    Schedule,
     SnapshotRedis,
     running_schedule,
 )
@@ -237,11 +238,9 @@ async def test_a_replica_that_is_behind_does_not_overwrite_what_was_just_restore
         await there.check()
 
 
-async def test_changes_of_others_that_go_with_their_documents_are_said(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(version_vector, "MAX_WRITERS", 10)
-    monkeypatch.setattr(following_store, "ALIVE_SECONDS", 0.3)
+@asynccontextmanager
+async def others_going_on(client: Client) -> AsyncIterator[Schedule]:
+    """A replica is cut off from a Redis that lost its change, where another one made a tenant."""
     async with running_schedule(0, client, 1) as there:
         (one,) = there.replicas
         await client.tenant(one, name="mine", world="empty")
@@ -249,6 +248,16 @@ async def test_changes_of_others_that_go_with_their_documents_are_said(
         await there.restart()
         async with joined(there.redis) as other:
             await client.tenant(other, name="theirs", world="empty")
+        yield there
+
+
+async def test_changes_of_others_that_go_with_their_documents_are_said(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version_vector, "MAX_WRITERS", 10)
+    monkeypatch.setattr(following_store, "ALIVE_SECONDS", 0.3)
+    async with others_going_on(client) as there:
+        (one,) = there.replicas
         there.redis.delete("documents")
         there.cuts[0](mend=True)
         await there.mend_all()
@@ -282,13 +291,8 @@ async def test_what_was_lost_before_keys_were_is_put_back(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(version_vector, "MAX_WRITERS", 10)
-    async with running_schedule(0, client, 1) as there:
+    async with others_going_on(client) as there:
         (one,) = there.replicas
-        await client.tenant(one, name="mine", world="empty")
-        there.cuts[0]()
-        await there.restart()
-        async with joined(there.redis) as other:
-            await client.tenant(other, name="theirs", world="empty")
         there.redis.delete("changed")
         async with joined(there.redis) as new:
             assert "from the 2 documents that were there" in await read_loss(client, new)
