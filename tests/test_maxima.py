@@ -145,7 +145,7 @@ class MaximalSuite:
         return self.request(url, json.dumps(body).encode() if body else None, method)
 
     def page(self, path: str) -> tuple[int, bytes]:
-        return self.request(f"{self.urls['control']}/tenants/demo/{path}")
+        return self.request(f"{self.urls['control']}/tenants/demo{path}")
 
 
 def prop(name: str, value: str) -> str:
@@ -221,14 +221,14 @@ STEPS: dict[str, Step] = {
     "pins": lambda it: it.pin(),
     "pins listed": lambda it: it.request(f"{it.tenant}/calls"),
     "truth of pins": lambda it: it.request(
-        f"{it.tenant}/truth?from=2026-03-03T10:00:00&till=2026-03-03T20:00:00"
+        f"{it.tenant}/truth?from=2026-03-03T10:00:00&till=2026-03-03T11:00:00"
     ),
     "legs with pins": lambda it: it.cdr("get.call_legs_report"),
-    "page of calls": lambda it: it.page("calls?day=2026-03-02"),
-    "page of a week": lambda it: it.page("cdr/legs?day=2026-03-02&span=7"),
-    "page of 1C": lambda it: it.page("onec?day=2026-03-02"),
+    "page of calls": lambda it: it.page("/calls?day=2026-03-02"),
+    "page of a week": lambda it: it.page("/cdr/legs?day=2026-03-02&span=7"),
+    "page of 1C": lambda it: it.page("/onec?day=2026-03-02"),
     "overview": lambda it: it.page(""),
-    "find": lambda it: it.page("find?q=613295627&day=2026-02-24"),
+    "find": lambda it: it.page("/find?q=613295627&day=2026-02-24"),
     "journal": lambda it: it.request(f"{it.tenant}/journal"),
     "roster": lambda it: it.request(f"{it.tenant}/roster?from=2025-01-30&till=2026-03-03"),
     "episodes": lambda it: it.request(f"{it.tenant}/episodes?from=2025-01-30&till=2026-03-03"),
@@ -267,6 +267,20 @@ STEPS: dict[str, Step] = {
     ),
 }
 
+REFUSED = {
+    "arm attributes": 400,
+    "arm namespaces": 400,
+    "1C tags": 500,
+    "1C 64 MiB": 500,
+    "control 8 MiB": 422,
+    "unknown fault": 422,
+    "operators beyond": 422,
+    "lists beyond": 422,
+    "unknown choices": 422,
+    "choices beyond": 422,
+    "wrong calls": 422,
+}
+
 
 @contextmanager
 def running(*command: str) -> Iterator[subprocess.Popen[str]]:
@@ -294,7 +308,8 @@ def test_nothing_holds_up_other_requests_at_the_documented_maxima(tmp_path: Path
             assert probe.stdin is not None and probe.stdout is not None
             for name, step in STEPS.items():
                 status, body = step(suite)
-                assert status < 500 or b"Fault" in body, (name, status, body[:200])
+                expected = (REFUSED[name],) if name in REFUSED else (200, 201, 204)
+                assert status in expected, (name, status, body[:200])
                 ended[name] = time.time()
                 probe.stdin.write("\n")
                 probe.stdin.flush()

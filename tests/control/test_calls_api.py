@@ -241,6 +241,25 @@ async def test_pinned_calls_count_against_the_limit_of_a_window(
     assert (await control.call("GET", path.replace("T12", "T11")))[0] == 200
 
 
+async def test_the_limit_of_a_window_counts_the_calls_of_the_window_alone(
+    control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/api/tenants/demo/truth?from={}&till={}"
+    days = path.format("2026-02-24", "2026-02-27")
+    starts = [call["start"] for call in (await control.get(days))["calls"]]
+    monkeypatch.setattr(calls, "MAX_TRUTH_CALLS", 3)
+    for first in (0, 1, len(starts) // 2, len(starts) - 4):
+        status, answer = await control.call("GET", path.format(starts[first], starts[first + 3]))
+        assert (status, len(answer["calls"])) == (200, 3)
+        if first + 4 < len(starts):
+            longer = path.format(starts[first], starts[first + 4])
+            assert (await control.call("GET", longer))[0] == 422
+    monkeypatch.setattr(calls, "MAX_TRUTH_CALLS", len(starts) - 1)
+    assert (await control.call("GET", days))[0] == 422
+    shorter = await control.get(path.format(starts[1], "2026-02-27"))
+    assert len(shorter["calls"]) == len(starts) - 1
+
+
 async def test_equal_seeds_have_equal_fingerprints_whatever_is_pinned(
     control: ControlClient, histories: HistoryFactory
 ) -> None:

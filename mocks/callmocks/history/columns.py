@@ -57,7 +57,7 @@ class ReleasedBy:
     B: Final = 2
 
 
-class CallColumns(msgspec.Struct, frozen=True):
+class CallColumns(msgspec.Struct, frozen=True, gc=False):
     """One row per call, ascending by start."""
 
     row: IntColumn  # with the day, the address in the session's id
@@ -78,7 +78,7 @@ class CallColumns(msgspec.Struct, frozen=True):
     recorded: BoolColumn
 
 
-class LegColumns(msgspec.Struct, frozen=True):
+class LegColumns(msgspec.Struct, frozen=True, gc=False):
     row: IntColumn
     call: IntColumn  # position among the calls
     role: IntColumn
@@ -95,7 +95,7 @@ class LegColumns(msgspec.Struct, frozen=True):
     fax: IntColumn  # 0 none, 1 received, 2 failed
 
 
-class DayColumns(msgspec.Struct, frozen=True):
+class DayColumns(msgspec.Struct, frozen=True, gc=False):
     first_day: int
     calls: CallColumns
     legs: LegColumns

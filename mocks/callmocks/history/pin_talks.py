@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 from itertools import islice, product
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from callmocks.history.columns import CallKind, DayColumns, LegRole
 from callmocks.history.walltime import DAYS, day_start
 
 
-class Talk(NamedTuple):
+class Talk(msgspec.Struct, frozen=True, gc=False):
     """Of a pinned call; times are wall times in milliseconds."""
 
     operator: int  # index
@@ -40,13 +42,13 @@ _HOUR_MS = 3_600_000
 _END_OF_HISTORY = day_start(DAYS)
 
 
-def list_talks(day: DayColumns) -> list[Talk]:
+def list_talks(day: DayColumns) -> tuple[Talk, ...]:
     """Those of the one call that it holds, in the order of its legs; who listens does not talk."""
     legs, midnight = day.legs, day_start(day.first_day)
     called = "to_operator" if day.calls.kind[0] == CallKind.INTERNAL else "operator"
     fields: dict[int, str] = {LegRole.OPERATOR: called, LegRole.TRANSFER: "transfer_to"}
     talks = (legs.operator >= 0) & (legs.connect >= 0) & (legs.role != LegRole.COACH)
-    return [
+    return tuple(
         Talk(
             int(legs.operator[leg]),
             midnight + int(legs.connect[leg]),
@@ -54,7 +56,7 @@ def list_talks(day: DayColumns) -> list[Talk]:
             fields.get(int(legs.role[leg]), "operator"),
         )
         for leg in np.flatnonzero(talks)
-    ]
+    )
 
 
 class OperatorTalks:
@@ -70,12 +72,12 @@ class OperatorTalks:
         return other
 
     def add(self, id: int, talks: Iterable[Talk]) -> None:
-        for operator, start, end, _ in talks:
-            insort(self._talks.setdefault(operator, []), (start, end, id))
+        for talk in talks:
+            insort(self._talks.setdefault(talk.operator, []), (talk.start, talk.end, id))
 
     def remove(self, id: int, talks: Iterable[Talk]) -> None:
-        for operator, start, end, _ in talks:
-            self._talks[operator].remove((start, end, id))
+        for talk in talks:
+            self._talks[talk.operator].remove((talk.start, talk.end, id))
 
     def clear(self) -> None:
         self._talks.clear()
@@ -90,7 +92,7 @@ class OperatorTalks:
         """The talks with the first candidates who are free, nobody twice; None where none are."""
         free = []
         for talk, operators in zip(talks, candidates, strict=True):
-            moved = (talk._replace(operator=operator) for operator in operators)
+            moved = (replace(talk, operator=operator) for operator in operators)
             free.append([each for each in moved if self.find_overlap(each) is None])
         for chosen in product(*free):
             if len({talk.operator for talk in chosen}) == len(chosen):
@@ -114,9 +116,9 @@ class OperatorTalks:
             last_ms = _halve(last, times if open_times.transfer_talk else 0)
             for moment in moments:
                 end = moment + talk_ms
-                moved = [talk._replace(start=moment, end=end) for talk in talks]
+                moved = [replace(talk, start=moment, end=end) for talk in talks]
                 if transferred:
-                    moved[-1] = last._replace(start=end + ring, end=end + ring + last_ms)
+                    moved[-1] = replace(last, start=end + ring, end=end + ring + last_ms)
                 found = self.choose_operators(moved, candidates)
                 if found is not None and moved[-1].end < _END_OF_HISTORY:
                     return found

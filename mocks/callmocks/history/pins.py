@@ -29,7 +29,7 @@ from callmocks.history.walltime import (
 )
 
 
-class Pin(msgspec.Struct, frozen=True):
+class Pin(msgspec.Struct, frozen=True, gc=False):
     """A pinned call and its columns; ``id`` is its session id.
 
     ``request`` has its number too, and what was chosen otherwise than drawn, so that it gives the
@@ -41,7 +41,7 @@ class Pin(msgspec.Struct, frozen=True):
     request: dict[str, Any]
     day: DayColumns
     sequence: int  # how many were pinned before it
-    talks: list[Talk]
+    talks: tuple[Talk, ...]
     client_call: tuple[int, int, int]  # the number, 0 where none shows; start, end in wall ms
 
     @property
@@ -264,7 +264,7 @@ class Pins:
         session_id = int(ids.session_id(day.first_day, day.calls.row)[0])
         request = msgspec.to_builtins(resolved.call)
         # What was recorded, leg by leg, is not compared with other calls.
-        talks = [] if resolved.legs else list_talks(day)
+        talks = () if resolved.legs else list_talks(day)
         calls, midnight = day.calls, day_start(day.first_day)
         times = midnight + int(calls.start[0]), midnight + int(calls.end[0])
         client_call = int(calls.phone[0]), *times

@@ -40,7 +40,7 @@ def iter_truth(
     """
     # A generated call's reason depends on those before it, which a piece does not have.
     days = [replace(day, calls=_with_session_reasons(day)) for day in days]
-    times = np.sort(np.concatenate([[], *map(_find_starts, days)]))
+    times = np.sort(np.concatenate([[], *map(find_starts, days)]))
     times = times[slice(*times.searchsorted([from_ms, min(before_ms, now_ms + 1)]))]
     bounds = np.unique([from_ms, *times[_PIECE_CALLS::_PIECE_CALLS], before_ms]).tolist()
     for begin, end in pairwise(bounds):
@@ -56,7 +56,7 @@ def _describe_calls(
 ) -> list[Call]:
     calls: list[tuple[int, Call]] = []
     for day in days:
-        starts = _find_starts(day)
+        starts = find_starts(day)
         first, last = starts.searchsorted([from_ms, min(before_ms, now_ms + 1)]).tolist()
         if first < last:
             describe = _ProviderIds(history, day.slice_calls(first, last)).describe_call
@@ -65,7 +65,8 @@ def _describe_calls(
     return [call for _, call in sorted(calls, key=itemgetter(0))]
 
 
-def _find_starts(day: DayColumns) -> NDArray[np.int64]:
+def find_starts(day: DayColumns) -> NDArray[np.int64]:
+    """Wall times in ms, ascending."""
     return day_start(day.first_day) + day.calls.start.astype(np.int64)
 
 

@@ -21,7 +21,8 @@ class Lookup:
     """Values by index; index -1 gives null. Without a dtype they are an ordered enumeration."""
 
     def __init__(self, values: Sequence[Any], dtype: Any = None) -> None:
-        self._values = values
+        # The garbage collector walks long lists each time, but no tuples of texts and numbers.
+        self._values = (*values, None)
         self._dtype = dtype
         self._null = len(values)
 
@@ -29,8 +30,8 @@ class Lookup:
     def series(self) -> pl.Series:
         # Built at first use: a process that nobody asks for calls does without Polars' code for it.
         if self._dtype is not None:
-            return pl.Series([*self._values, None], dtype=self._dtype)
-        return pl.Series([*self._values, None], dtype=pl.String).cast(_ordered_enum(self._values))
+            return pl.Series(self._values, dtype=self._dtype)
+        return pl.Series(self._values, dtype=pl.String).cast(_ordered_enum(self._values))
 
     def gather(self, indexes: IntColumn) -> pl.Series:
         rows = np.where(indexes < 0, self._null, indexes).astype(np.uint32)
