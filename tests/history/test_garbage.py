@@ -1,7 +1,10 @@
 """A full collection of garbage stops all threads: what a tenant keeps must not be work for it."""
 
 import gc
+from collections.abc import Iterator
 from itertools import pairwise
+
+import pytest
 
 from callmocks.history.cache import DayCache
 from callmocks.history.factory import HistoryFactory
@@ -26,6 +29,13 @@ def make_history(organisations: int, pins: int) -> History:
     operators = history.directory.operators[:pins]
     history.pins.add_many([{"start": start, "operator": each.number} for each in operators])
     return history
+
+
+@pytest.fixture(autouse=True)
+def other_objects_left_out() -> Iterator[None]:
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def count_references() -> int:
