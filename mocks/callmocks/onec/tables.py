@@ -34,6 +34,7 @@ DTYPES: Final[dict[str, pl.DataType]] = {
     "dateTime": pl.Datetime("ms"),
     "boolean": pl.Boolean(),
 }
+_PIECE_ROWS: Final = 5000
 _UUID: Final = f"^{UUID_PATTERN}$"
 
 
@@ -59,10 +60,12 @@ class RenderedRows(msgspec.Struct, frozen=True):
 def render_rows(
     frame: pl.DataFrame, columns: TableColumns, layout: Layout, self_check: bool = True
 ) -> RenderedRows:
-    texts = frame.select(row=build_row_expression(frame, columns.specs, layout)).to_series()
-    offsets = [0, *texts.str.len_bytes().cast(pl.Int64).cum_sum().to_list()]
+    texts = frame.select(row=build_row_expression(frame, columns.specs, layout))
+    offsets = [0, *texts["row"].str.len_bytes().cast(pl.Int64).cum_sum().to_list()]
     found = find_violations(frame, columns.specs) if self_check else []
-    return RenderedRows("".join(texts.to_list()).encode(), offsets, tuple(found))
+    # In pieces: no other thread runs while one is made into bytes.
+    pieces = ("".join(rows["row"].to_list()).encode() for rows in texts.iter_slices(_PIECE_ROWS))
+    return RenderedRows(b"".join(pieces), offsets, tuple(found))
 
 
 def build_row_expression(
