@@ -207,7 +207,7 @@ STEPS: dict[str, Step] = {
     "1C tags": lambda it: it.onec("ClientRead", prop("ChangedFrom", "x") * 45_000),
     "1C 64 MiB": lambda it: it.onec("ClientRead", ("<a>" + "x" * 660 + "</a>") * 95_000),
     "control 8 MiB": lambda it: it.request(
-        f"{it.tenant}/journal/verify", b'{"expect": [' + b'{"times": 1},' * 600_000 + b"{}]}"
+        f"{it.tenant}/journal/verify", b'{"expect": [' + b'{"times": 1},       ' * 399_000 + b"{}]}"
     ),
     "unknown fault": lambda it: it.request(
         f"{it.tenant}/faults", b'{"provider": "cdr", "fault": "%b"}' % (b"rpc_errorx" * 800_000)
@@ -250,7 +250,11 @@ STEPS: dict[str, Step] = {
     "listed people reset": lambda it: it.change("POST", "/a/reset"),
     "listed people deleted": lambda it: it.change("DELETE", "/a"),
     "operators beyond": lambda it: it.change(
-        "POST", "", name="c", world={"operators": [{}] * 10**6}
+        "POST", "", name="c", world={"operators": [{}] * 399_000}
+    ),
+    "objects beyond": lambda it: it.request(
+        it.urls["control"] + "/api/tenants",
+        b'{"world": {"operators": [' + b"{}," * 2_790_000 + b"{}]}}",
     ),
     "lists": lambda it: it.change("POST", "", name="c", cdr=LISTS),
     "lists replaced": lambda it: it.change("PUT", "/c/scenario", seed=5),
@@ -275,6 +279,7 @@ REFUSED = {
     "control 8 MiB": 422,
     "unknown fault": 422,
     "operators beyond": 422,
+    "objects beyond": 422,
     "lists beyond": 422,
     "unknown choices": 422,
     "choices beyond": 422,

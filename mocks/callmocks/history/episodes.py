@@ -6,14 +6,14 @@ An episode lies within its day, so that no day needs another one.
 """
 
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
 import numpy as np
 
 from callmocks.history import reasons
 from callmocks.history.calendar import DayKind, day_kinds, months_of_days
-from callmocks.history.columns import CallKind
+from callmocks.history.columns import CallKind, IntColumn
 from callmocks.history.directory import Directory
 from callmocks.history.generator import Generator
 from callmocks.history.phone_numbers import draw_phone_numbers
@@ -21,7 +21,7 @@ from callmocks.history.random_stream import RandomStream
 from callmocks.history.reasons import SUBSCRIBER_HUNG_UP
 from callmocks.history.roster import HOUR_MS, MINUTE_MS, SATURDAY, Roster, find_opening_hours
 from callmocks.history.walltime import DAY_MS, date_of_day
-from callmocks.history.world import FIRST_HOUR, LAST_HOUR, HourWeights, World
+from callmocks.history.world import FIRST_HOUR, LAST_HOUR, HourWeights, Traffic, World
 
 _PLANS = 9  # stream
 _RAW_PER_REASON = 12
@@ -154,19 +154,20 @@ class MonthPlanner:
     """``roster`` of the methods is that of the days asked for."""
 
     def __init__(self, generator: Generator, world: World, directory: Directory) -> None:
-        self._generator = generator
         self._world = world
         self._directory = directory
-        self._kinds = day_kinds(world.calendar)
-        self._month_of_day = months_of_days() - months_of_days()[0]
-        self._reasons_of_day = lru_cache(maxsize=64)(self._plan_month)
+        self._day_months = months_of_days() - months_of_days()[0]
+        kinds = day_kinds(world.calendar)
+        plan_month = partial(_plan_month, generator, world.traffic, self._day_months, kinds)
+        # Around a method it would keep the directory until the next full collection of garbage.
+        self._reasons_of_day = lru_cache(maxsize=64)(plan_month)
 
     def plan(self, roster: Roster, call_counts: np.ndarray) -> list[DayPlan]:
         """For each day of the roster, whose numbers of calls limit what can be planned."""
         plans = []
         for offset, count in enumerate(call_counts.tolist()):
             day = roster.first_day + offset
-            planned = self._reasons_of_day(int(self._month_of_day[day])).get(day)
+            planned = self._reasons_of_day(int(self._day_months[day])).get(day)
             if planned is None:
                 plans.append(DayPlan(day))
                 continue
@@ -179,24 +180,26 @@ class MonthPlanner:
             plans.append(layout.plan)
         return plans
 
-    def _plan_month(self, month: int) -> dict[int, list[tuple[str, list[int]]]]:
-        """Reasons by day, each with raw numbers."""
-        traffic = self._world.traffic
-        if not traffic.episodes or traffic.plan != "natural":
-            return {}
-        days = np.flatnonzero(self._month_of_day == month)
-        weekdays = np.array([date_of_day(int(day)).weekday() for day in days])
-        workdays = np.isin(self._kinds[days], (DayKind.WORKDAY, DayKind.SHORT))
-        chosen = days[workdays & (weekdays < SATURDAY)]
-        if not len(chosen):
-            chosen = days[weekdays < SATURDAY]
-        raw = self._generator.draw_raw(_PLANS, month, len(_PLANNED) * _RAW_PER_REASON + len(chosen))
-        order = chosen[np.argsort(raw[: len(chosen)], kind="stable")].tolist()
-        rows = raw[len(chosen) :].reshape(-1, _RAW_PER_REASON).tolist()
-        planned: dict[int, list[tuple[str, list[int]]]] = {}
-        for number, (name, row) in enumerate(zip(_PLANNED, rows, strict=True)):
-            planned.setdefault(order[number % len(order)], []).append((name, row))
-        return planned
+
+def _plan_month(
+    generator: Generator, traffic: Traffic, day_months: IntColumn, kinds: IntColumn, month: int
+) -> dict[int, list[tuple[str, list[int]]]]:
+    """Reasons by day, each with raw numbers."""
+    if not traffic.episodes or traffic.plan != "natural":
+        return {}
+    days = np.flatnonzero(day_months == month)
+    weekdays = np.array([date_of_day(int(day)).weekday() for day in days])
+    workdays = np.isin(kinds[days], (DayKind.WORKDAY, DayKind.SHORT))
+    chosen = days[workdays & (weekdays < SATURDAY)]
+    if not len(chosen):
+        chosen = days[weekdays < SATURDAY]
+    raw = generator.draw_raw(_PLANS, month, len(_PLANNED) * _RAW_PER_REASON + len(chosen))
+    order = chosen[np.argsort(raw[: len(chosen)], kind="stable")].tolist()
+    rows = raw[len(chosen) :].reshape(-1, _RAW_PER_REASON).tolist()
+    planned: dict[int, list[tuple[str, list[int]]]] = {}
+    for number, (name, row) in enumerate(zip(_PLANNED, rows, strict=True)):
+        planned.setdefault(order[number % len(order)], []).append((name, row))
+    return planned
 
 
 class _DayLayout:
