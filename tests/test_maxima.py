@@ -22,7 +22,7 @@ import pytest
 
 from tests.control.server_client import basic
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 WORLD = """
 calls_per_day = 200_000
