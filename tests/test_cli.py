@@ -214,6 +214,36 @@ def test_an_interrupted_command_ends_without_a_traceback(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+DROPPED_EXIT = """
+import time
+from callmocks import cli
+from callmocks.cli import commands
+def main(**_):
+    print("ready", flush=True)
+    try:
+        time.sleep(30)
+    except SystemExit:
+        pass
+    time.sleep(30)
+commands.group.main = main
+cli.main()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no interval timers")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_ends_though_a_library_drops_the_exit(number: signal.Signals) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", DROPPED_EXIT], stdout=pipe, stderr=pipe
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
+        assert process.stderr.read() == b""
+
+
 # pinned calls
 
 

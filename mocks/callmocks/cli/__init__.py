@@ -10,6 +10,7 @@ from typing import NoReturn
 
 _GC_THRESHOLD = gc.get_threshold()
 _START_GC_THRESHOLD = 1_000_000
+_REPEAT_SECONDS = 1
 
 
 def main() -> NoReturn:
@@ -49,6 +50,8 @@ def main() -> NoReturn:
     except OSError as error:
         _discard_stdout()
         _exit_with_error(str(error))
+    finally:
+        _repeat_exit(0)
 
 
 def open_missing_streams() -> None:
@@ -72,7 +75,17 @@ def freeze_loaded_objects() -> None:
 
 
 def _exit_on_signal(signal_number: int, frame: FrameType | None) -> NoReturn:
+    # Compiled code may drop the exceptions of the Python that it calls, and this one with them.
+    if hasattr(signal, "SIGALRM"):
+        signal.signal(signal.SIGALRM, lambda *_: _exit_on_signal(signal_number, None))
+    _repeat_exit(_REPEAT_SECONDS)
     raise SystemExit(128 + signal_number)
+
+
+def _repeat_exit(seconds: float) -> None:
+    """After so many seconds; 0 for never."""
+    if hasattr(signal, "setitimer"):  # not on Windows
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _discard_stdout() -> None:
