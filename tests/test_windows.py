@@ -150,6 +150,7 @@ def test_no_module_needs_what_only_posix_has() -> None:
     allowed = {
         "history/clock.py memfd_create",
         "server/tls.py memfd_create",
+        "cli/__init__.py SIGALRM",
         "cli/serve.py uvloop",
         "cli/serve.py add_signal_handler",
         "cli/worker.py add_signal_handler",  # Windows has no workers

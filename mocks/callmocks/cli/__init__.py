@@ -76,7 +76,7 @@ def freeze_loaded_objects() -> None:
 
 def _exit_on_signal(signal_number: int, frame: FrameType | None) -> NoReturn:
     # Compiled code may drop the exceptions of the Python that it calls, and this one with them.
-    if hasattr(signal, "SIGALRM"):
+    if hasattr(signal, "SIGALRM"):  # not on Windows
         signal.signal(signal.SIGALRM, lambda *_: _exit_on_signal(signal_number, None))
     _repeat_exit(_REPEAT_SECONDS)
     raise SystemExit(128 + signal_number)
@@ -84,7 +84,7 @@ def _exit_on_signal(signal_number: int, frame: FrameType | None) -> NoReturn:
 
 def _repeat_exit(seconds: float) -> None:
     """After so many seconds; 0 for never."""
-    if hasattr(signal, "setitimer"):  # not on Windows
+    if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
