@@ -314,7 +314,8 @@ def test_nothing_holds_up_other_requests_at_the_documented_maxima(tmp_path: Path
             for name, step in STEPS.items():
                 status, body = step(suite)
                 expected = (REFUSED[name],) if name in REFUSED else (200, 201, 204)
-                assert status in expected, (name, status, body[:200])
+                fits = status in expected and (status < 500 or b"Fault" in body)
+                assert fits, (name, status, body[:200])
                 ended[name] = time.time()
                 probe.stdin.write("\n")
                 probe.stdin.flush()

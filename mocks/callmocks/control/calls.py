@@ -200,7 +200,7 @@ def read_window(context: RequestContext) -> tuple[int, int]:
 async def _describe_truth(
     history: History, from_ms: int, before_ms: int, now_ms: int, answer: PendingAnswer
 ) -> list[msgspec.Raw]:
-    _check_window_size(history, from_ms, min(before_ms, now_ms))
+    _check_window_size(history, from_ms, min(before_ms, now_ms + 1))
     calls: list[msgspec.Raw] = []
     for piece in history.iter_truth(from_ms, before_ms, now_ms):
         calls += [answer.encode(to_json(call)) for call in piece]
@@ -286,7 +286,7 @@ def _check_window_size(history: History, from_ms: int, till_ms: int) -> None:
     last = min(day_of(till_ms + DAY_MS - 1), history.last_day + 1)
     total = len(history.pins.slice_batch(from_ms, till_ms))
     total += generated.count_calls(first, last - first) if first < last else 0
-    # Of these days the window may have a part, whose calls nobody knows before they are drawn.
+    # The window may have only a part of these days, whose calls are known once they are generated.
     ends = {first, last - 1}
     if total > MAX_TRUTH_CALLS >= total - sum(map(generated.count_calls, ends)):
         for day in ends:

@@ -38,7 +38,7 @@ from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
 TENANT = "/api/tenants/{tenant}"
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_OBJECTS = 400_000
-"""Opening braces in a body. While it is decoded no other thread runs."""
+"""Opening braces in a body, those in texts too. While it is decoded no other thread runs."""
 MAX_STREAMS = 32
 """Readers of all streams of a process."""
 
@@ -222,7 +222,7 @@ def render_json(result: object, status: int = 200) -> web.Response:
 
 def decode(raw: bytes, model: Any) -> Any:
     if raw.count(b"{") > MAX_OBJECTS:
-        raise ProblemError(422, f"the body has more than {MAX_OBJECTS} objects", where="$")
+        raise ProblemError(422, f"the body has more than {MAX_OBJECTS} opening braces", where="$")
     try:
         with paused_collection():
             return msgspec.json.decode(raw, type=model)
