@@ -140,19 +140,19 @@ async def test_a_deleted_tenant_is_gone_and_its_names_are_free(control: ControlC
 async def test_a_deleted_tenant_leaves_nothing_to_collections_of_garbage(
     control: ControlClient,
 ) -> None:
-    await control.post("/api/tenants", {"name": "large", "seed": 77, "world": "quiet"})
-    made = control.registry.get("large")
+    await control.post("/api/tenants", {"name": "acme", "seed": 77, "world": "quiet"})
+    made = control.registry.get("acme")
     assert made is not None
     kept = [weakref.ref(each) for each in (made, made.history.directory)]
     del made
-    path = "/api/tenants/large/{}?from=2026-03-02&till=2026-03-03"
+    path = "/api/tenants/acme/{}?from=2026-03-02&till=2026-03-03"
     for what in ("truth", "roster", "episodes"):
         await control.get(path.format(what))
-    await control.post("/api/tenants/large/calls", {"start": "2026-03-02T12:00:00"})
+    await control.post("/api/tenants/acme/calls", {"start": "2026-03-02T12:00:00"})
     gc.collect()
     gc.disable()
     try:
-        await control.call("DELETE", "/api/tenants/large")
+        await control.call("DELETE", "/api/tenants/acme")
         for _ in range(100):
             if not any(each() for each in kept):
                 break

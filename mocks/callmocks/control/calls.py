@@ -23,7 +23,7 @@ from callmocks.history.history import History
 from callmocks.history.keys import DATA_VERSION
 from callmocks.history.pin_resolution import PinnedCall
 from callmocks.history.pins import Pin
-from callmocks.history.truth import find_starts, iter_truth
+from callmocks.history.truth import iter_truth
 from callmocks.history.walltime import DAY_MS, DAYS, datetime_to_ms, day_of, day_start
 from callmocks.tenants.scenario import WallTime
 from callmocks.tenants.worker import run_computation, yield_turn
@@ -286,11 +286,11 @@ def _check_window_size(history: History, from_ms: int, till_ms: int) -> None:
     last = min(day_of(till_ms + DAY_MS - 1), history.last_day + 1)
     total = len(history.pins.slice_batch(from_ms, till_ms))
     total += generated.count_calls(first, last - first) if first < last else 0
-    # The window may have only a part of these days, whose calls are known once they are generated.
-    ends = {first, last - 1}
-    if total > MAX_TRUTH_CALLS >= total - sum(map(generated.count_calls, ends)):
-        for day in ends:
-            starts = find_starts(generated.get_day(day))
+    # How many calls the window has of such a day is known once the day is generated.
+    cut = {day for day in (first, last - 1) if not from_ms <= day_start(day) <= till_ms - DAY_MS}
+    if total > MAX_TRUTH_CALLS >= total - sum(map(generated.count_calls, cut)):
+        for day in cut:
+            starts = generated.get_day(day).call_starts
             total -= int(((starts < from_ms) | (starts >= till_ms)).sum())
     if total > MAX_TRUTH_CALLS:
         detail = f"the window holds more than {MAX_TRUTH_CALLS} calls; narrow it"

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from callmocks.history.walltime import DAY_MS
+from callmocks.history.walltime import DAY_MS, day_start
 
 IntColumn = NDArray[np.integer]
 BoolColumn = NDArray[np.bool_]
@@ -57,6 +57,8 @@ class ReleasedBy:
     B: Final = 2
 
 
+# gc=False here, for pinned calls and for people: they are many and never part of a cycle, so that
+# a full collection of garbage, which stops all threads, need not look at them.
 class CallColumns(msgspec.Struct, frozen=True, gc=False):
     """One row per call, ascending by start."""
 
@@ -104,6 +106,11 @@ class DayColumns(msgspec.Struct, frozen=True, gc=False):
     def __len__(self) -> int:
         """Of calls."""
         return len(self.calls.row)
+
+    @property
+    def call_starts(self) -> IntColumn:
+        """Wall times in ms, ascending."""
+        return day_start(self.first_day) + self.calls.start.astype(np.int64)
 
     @property
     def call_days(self) -> int | IntColumn:

@@ -159,7 +159,7 @@ class MonthPlanner:
         self._day_months = months_of_days() - months_of_days()[0]
         kinds = day_kinds(world.calendar)
         plan_month = partial(_plan_month, generator, world.traffic, self._day_months, kinds)
-        # Around a method it would keep the directory until the next full collection of garbage.
+        # A cache around a bound method is a cycle, in which the directory would stay after its use.
         self._reasons_of_day = lru_cache(maxsize=64)(plan_month)
 
     def plan(self, roster: Roster, call_counts: np.ndarray) -> list[DayPlan]:

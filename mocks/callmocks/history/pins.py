@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 import polars as pl
 
 from callmocks.contract.cached_property import cached_property
@@ -195,8 +194,7 @@ class Pins:
     def slice_batch(self, from_ms: int, before_ms: int) -> DayColumns:
         """Those that start in a window, by start."""
         day = self._get_frames().day
-        starts = day_start(day.first_day) + day.calls.start.astype(np.int64)
-        return day.slice_calls(*starts.searchsorted([from_ms, before_ms]).tolist())
+        return day.slice_calls(*day.call_starts.searchsorted([from_ms, before_ms]).tolist())
 
     def view_frame(self, view_name: str) -> pl.DataFrame:
         return self._get_frames().build_view(view_name)

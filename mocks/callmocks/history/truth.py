@@ -40,7 +40,7 @@ def iter_truth(
     """
     # A generated call's reason depends on those before it, which a piece does not have.
     days = [replace(day, calls=_with_session_reasons(day)) for day in days]
-    times = np.sort(np.concatenate([[], *map(find_starts, days)]))
+    times = np.sort(np.concatenate([[], *(day.call_starts for day in days)]))
     times = times[slice(*times.searchsorted([from_ms, min(before_ms, now_ms + 1)]))]
     bounds = np.unique([from_ms, *times[_PIECE_CALLS::_PIECE_CALLS], before_ms]).tolist()
     for begin, end in pairwise(bounds):
@@ -56,18 +56,13 @@ def _describe_calls(
 ) -> list[Call]:
     calls: list[tuple[int, Call]] = []
     for day in days:
-        starts = find_starts(day)
+        starts = day.call_starts
         first, last = starts.searchsorted([from_ms, min(before_ms, now_ms + 1)]).tolist()
         if first < last:
             describe = _ProviderIds(history, day.slice_calls(first, last)).describe_call
             found = (describe(call, now_ms) for call in range(last - first))
             calls += zip(starts[first:last].tolist(), found, strict=True)
     return [call for _, call in sorted(calls, key=itemgetter(0))]
-
-
-def find_starts(day: DayColumns) -> NDArray[np.int64]:
-    """Wall times in ms, ascending."""
-    return day_start(day.first_day) + day.calls.start.astype(np.int64)
 
 
 class _ProviderIds:

@@ -63,7 +63,7 @@ def render_rows(
     texts = frame.select(row=build_row_expression(frame, columns.specs, layout))
     offsets = [0, *texts["row"].str.len_bytes().cast(pl.Int64).cum_sum().to_list()]
     found = find_violations(frame, columns.specs) if self_check else []
-    # In pieces: no other thread runs while one is made into bytes.
+    # In pieces: one call over all rows of a large day keeps other threads out for 0.1 s.
     pieces = ("".join(rows["row"].to_list()).encode() for rows in texts.iter_slices(_PIECE_ROWS))
     return RenderedRows(b"".join(pieces), offsets, tuple(found))
 
