@@ -285,6 +285,7 @@ REFUSED = {
     "choices beyond": 422,
     "wrong calls": 422,
 }
+assert REFUSED.keys() <= STEPS.keys()
 
 
 @contextmanager
