@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -258,6 +258,41 @@ async def test_the_limit_of_a_window_counts_the_calls_of_the_window_alone(
     assert (await control.call("GET", days))[0] == 422
     shorter = await control.get(path.format(starts[1], "2026-02-27"))
     assert len(shorter["calls"]) == len(starts) - 1
+
+
+async def test_truth_has_the_call_that_starts_now_and_its_limit_counts_it(
+    control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/api/tenants/demo/truth?from=2026-03-02T08:00:00&till=2026-03-02T11:00:00"
+    starts = [call["start"] for call in (await control.get(path))["calls"]]
+    fourth = datetime.fromisoformat(starts[3])
+    monkeypatch.setattr(calls, "MAX_TRUTH_CALLS", 3)
+    for now, status in ((fourth, 422), (fourth - timedelta(milliseconds=1), 200)):
+        await control.call("PUT", "/api/tenants/demo/clock", {"now": now.isoformat()})
+        assert (await control.call("GET", path))[0] == status
+    monkeypatch.undo()
+    for now, count in ((fourth, 4), (fourth - timedelta(milliseconds=1), 3)):
+        await control.call("PUT", "/api/tenants/demo/clock", {"now": now.isoformat()})
+        found = [call["start"] for call in (await control.get(path))["calls"]]
+        assert found == starts[:count]
+
+
+async def test_to_refuse_a_window_only_days_are_generated_of_which_it_has_a_part(
+    control: ControlClient, histories: HistoryFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await control.post("/api/tenants", {"name": "fresh", "seed": 8271})
+    path = "/api/tenants/fresh/truth?from={}&till={}"
+    monkeypatch.setattr(calls, "MAX_TRUTH_CALLS", 100)
+    cached = len(histories.cache)
+    for begin, till, generated in (
+        ("2026-02-24", "2026-02-27", 0),
+        ("2026-02-24", "2026-02-25", 0),
+        ("2026-02-24T08:00:00", "2026-02-26T20:00:00", 0),  # the 25th alone is too much
+        ("2026-02-24T12:00:00", "2026-02-24T12:00:00", 0),
+        ("2026-02-24T08:00:00", "2026-02-24T20:00:00", 1),
+    ):
+        await control.call("GET", path.format(begin, till))
+        assert len(histories.cache) == cached + generated, (begin, till)
 
 
 async def test_equal_seeds_have_equal_fingerprints_whatever_is_pinned(

@@ -200,8 +200,11 @@ def read_window(context: RequestContext) -> tuple[int, int]:
 async def _describe_truth(
     history: History, from_ms: int, before_ms: int, now_ms: int, answer: PendingAnswer
 ) -> list[msgspec.Raw]:
-    _check_window_size(history, from_ms, min(before_ms, now_ms + 1))
     calls: list[msgspec.Raw] = []
+    till_ms = min(before_ms, now_ms + 1)  # the call that starts now is there
+    if till_ms <= from_ms:
+        return calls
+    await _check_window_size(history, from_ms, till_ms)
     for piece in history.iter_truth(from_ms, before_ms, now_ms):
         calls += [answer.encode(to_json(call)) for call in piece]
         await yield_turn()
@@ -280,7 +283,7 @@ def _with_line(error: ProblemError, number: int) -> ProblemError:
     return error
 
 
-def _check_window_size(history: History, from_ms: int, till_ms: int) -> None:
+async def _check_window_size(history: History, from_ms: int, till_ms: int) -> None:
     generated = history.generated
     first = max(day_of(from_ms), history.first_day)
     last = min(day_of(till_ms + DAY_MS - 1), history.last_day + 1)
@@ -290,6 +293,7 @@ def _check_window_size(history: History, from_ms: int, till_ms: int) -> None:
     cut = {day for day in (first, last - 1) if not from_ms <= day_start(day) <= till_ms - DAY_MS}
     if total > MAX_TRUTH_CALLS >= total - sum(map(generated.count_calls, cut)):
         for day in cut:
+            await yield_turn()
             starts = generated.get_day(day).call_starts
             total -= int(((starts < from_ms) | (starts >= till_ms)).sum())
     if total > MAX_TRUTH_CALLS:
