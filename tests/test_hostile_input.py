@@ -205,7 +205,7 @@ def test_1c_refuses_what_multiplies(served: ServerProcess, name: str) -> None:
 
 def test_a_request_of_many_declarations_is_served() -> None:
     with serving("--now", "2026-03-02T12:00:00", "--limits", "off") as (_, ready):
-        more = "".join(f' xmlns:n{n}="{n}"' for n in range(1000))
+        more = "".join(f' xmlns:n{n}="{n}"' for n in range(90))
         body = SOAP.replace("<e:Body>", f"<e:Body{more}>").encode()
         kind = {"Content-Type": "text/xml"}
         assert b">SUCCESS<" in post(ready["onec"], body, **kind, **basic("demo"))
@@ -269,10 +269,10 @@ def test_1c_refuses_an_element_of_many_attributes(served: ServerProcess, place: 
 
 
 def test_1c_refuses_an_element_in_the_scope_of_many_namespaces(served: ServerProcess) -> None:
-    more = "".join(f' xmlns:n{n}="{n}"' for n in range(1025))
+    more = "".join(f' xmlns:n{n}="{n}"' for n in range(101))
     status, answer = served.request("onec", _envelope("", more), "Connection: close")
     assert status in (400, 500)
-    assert "in the scope of more than 1024 namespaces" in error_text("onec", answer)
+    assert "in the scope of more than 100 namespaces" in error_text("onec", answer)
 
 
 # JSON

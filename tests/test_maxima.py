@@ -122,7 +122,7 @@ class MaximalSuite:
         body = (
             '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"'
             ' xmlns:xs="http://www.w3.org/2001/XMLSchema"'
-            ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><e:Body>'
+            f' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:c="{CORE}"><e:Body>'
             f'<x:{operation} xmlns:x="http://buhphone.com/PartnerWebAPI2"><x:Params>{params}'
             f"</x:Params></x:{operation}></e:Body></e:Envelope>"
         )
@@ -168,6 +168,7 @@ STEPS: dict[str, Step] = {
     "arm attributes": lambda it: it.arm("".join(f' a{n}=""' for n in range(24_000))),
     "arm namespaces": lambda it: it.arm("".join(f' xmlns:a{n}="a"' for n in range(12_000))),
     "arm elements": lambda it: it.arm('limit="x"/><filters ' * 4000),
+    "arm wrong elements": lambda it: it.arm('limit="1"/>' + "<a/>" * 65_000 + "<filters "),
     "legs": lambda it: it.cdr("get.call_legs_report"),
     "legs offset, sorted": lambda it: it.cdr(
         "get.call_legs_report",
@@ -205,6 +206,13 @@ STEPS: dict[str, Step] = {
     "1C lines": lambda it: it.onec("ServiceLineKindRead"),
     "1C subscriptions": lambda it: it.onec("UserServiceLineRead"),
     "1C tags": lambda it: it.onec("ClientRead", prop("ChangedFrom", "x") * 45_000),
+    "1C properties": lambda it: it.onec("ClientRead", '<c:Property name="A"/>' * 99_000),
+    "1C values": lambda it: it.onec(
+        "ClientRead",
+        '<c:Property name="A"><c:Value xsi:type="c:Array">'
+        + '<c:Value xsi:type="c:None">x</c:Value>' * 49_000
+        + "</c:Value></c:Property>",
+    ),
     "1C 64 MiB": lambda it: it.onec("ClientRead", ("<a>" + "x" * 660 + "</a>") * 95_000),
     "control 8 MiB": lambda it: it.request(
         f"{it.tenant}/journal/verify", b'{"expect": [' + b'{"times": 1},       ' * 399_000 + b"{}]}"
@@ -275,6 +283,7 @@ REFUSED = {
     "arm attributes": 400,
     "arm namespaces": 400,
     "1C tags": 500,
+    "1C properties": 500,
     "1C 64 MiB": 500,
     "control 8 MiB": 422,
     "unknown fault": 422,

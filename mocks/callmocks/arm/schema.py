@@ -13,6 +13,7 @@ from lxml import etree
 from callmocks.contract.quoting import shorten_text
 from callmocks.contract.resources import schema_path
 from callmocks.contract.xml import find_excess, get_dtd, make_parser
+from callmocks.contract.xsd import XsdValidator, is_small
 from callmocks.errors import CallmocksError
 
 if TYPE_CHECKING:
@@ -33,10 +34,8 @@ _POSITION = re.compile(r"\s*\(<string>, line \d+\)$")
 _ADVICE = re.compile(r", use XML_PARSE_HUGE option|\n")
 _BYTE_ORDER_MARKS = (BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE)
 _MAX_VALUE_CHARS = 80
-_MAX_NAMESPACES = 100  # in scope; the protocol has one
 _MAX_VIOLATIONS = 10
 _MAX_EXPLAINED_ERRORS = 100
-_MAX_EXPLAINED_ELEMENTS = 300
 
 
 class SchemaViolation(NamedTuple):
@@ -63,12 +62,12 @@ class AttributeType(NamedTuple):
 class Schema:
     def __init__(self, file: str) -> None:
         self._path = str(schema_path(f"arm/{file}"))
-        self._lxml = etree.XMLSchema(file=self._path)
-        self._parser = make_parser(schema=self._lxml)
+        self.validator = XsdValidator(etree.XMLSchema(file=self._path))
+        self._parser = make_parser(schema=self.validator.schema)
         self._xmlschema: xmlschema.XMLSchema | None = None
 
     def is_valid(self, root: etree._Element) -> bool:
-        return self._lxml.validate(root)
+        return self.validator.is_valid(root)
 
     def validate(self, root: etree._Element) -> list[SchemaViolation]:
         return [] if self.is_valid(root) else self.explain(root)
@@ -83,17 +82,16 @@ class Schema:
 
     def explain(self, root: etree._Element) -> list[SchemaViolation]:
         """Of an invalid one. The first time takes long, see ``load_explainer``."""
-        self._lxml.validate(root)
-        errors: list[Any] = list(self._lxml.error_log)  # type: ignore[call-overload]
+        errors = self.validator.find_violations(root, _MAX_EXPLAINED_ERRORS + 1)
         explained: list[SchemaViolation] = []
         # xmlschema writes the whole element into each error: hundreds of them would take minutes,
         # and so would a few of an element with thousands of children.
-        small = next(islice(root.iter(), _MAX_EXPLAINED_ELEMENTS, None), None) is None
-        if small and len(errors) <= _MAX_EXPLAINED_ERRORS:
+        if is_small(root) and len(errors) <= _MAX_EXPLAINED_ERRORS:
             first = islice(self.load_explainer().iter_errors(root), _MAX_VIOLATIONS)
             explained = [*dict.fromkeys(map(_locate_error, first))]
+        tree = root.getroottree()
         return explained or [
-            SchemaViolation(str(error.path), error.message, "this")
+            SchemaViolation(tree.getpath(error.element), error.message, "this")
             for error in errors[:_MAX_VIOLATIONS]
         ]
 
@@ -170,7 +168,7 @@ def parse(document: bytes, charset: str | None = None) -> etree._Element:
         raise XmlError(f"not well-formed XML: {text}") from None
     if get_dtd(root.getroottree()) is not None:
         raise XmlError("a document type declaration is not accepted")
-    if excess := find_excess(root, document, _MAX_NAMESPACES):
+    if excess := find_excess(root, document):
         raise XmlError(excess)
     return root
 

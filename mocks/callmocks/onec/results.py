@@ -12,8 +12,8 @@ from callmocks.onec.encoder import write_property, write_value
 from callmocks.onec.envelope import read_message
 from callmocks.onec.layout import Layout
 from callmocks.onec.soap import get_binding
-from callmocks.onec.wsdl import find_wsdl_violations
-from callmocks.tenants.exchange import Exchange
+from callmocks.onec.wsdl import load_validator
+from callmocks.tenants.exchange import MAX_VIOLATIONS, Exchange
 
 SUCCESS = "SUCCESS"
 # Takes rendered rows and their number. A whole history has half a gigabyte, so it is never joined
@@ -63,5 +63,5 @@ def _render_envelope(namespace: str, operation: str, layout: Layout, columns: st
 
 
 def find_self_violations(body: bytes) -> list[str]:
-    found = find_wsdl_violations(read_message(body).payload)
-    return [f"{violation.path}: {violation.message}" for violation in found]
+    found = load_validator().find_violations(read_message(body).payload, MAX_VIOLATIONS)
+    return [each.message for each in found]

@@ -17,7 +17,6 @@ from callmocks.onec.encoder import write_properties
 from callmocks.onec.layout import LAYOUTS, Layout
 from callmocks.onec.limits import HourlyQuota
 from callmocks.onec.namespaces import (
-    PROPERTY,
     SERVICE,
     SOAP11,
     SOAP12,
@@ -201,10 +200,7 @@ def _read_call(call: etree._Element) -> Iterable[WrittenParameter]:
 
 def _check_structure(call: etree._Element) -> None:
     # A value that is not of its type is no Fault: the parameter is refused with a ResultCode.
-    violations = wsdl.find_wsdl_violations(call)
-    if not violations:
-        return
-    if not all(violation.is_of_value for violation in violations):
+    if not wsdl.load_validator().is_valid(wsdl.copy_structure(call)):
         *violation, text = find_structure_mistake(call)
         raise SoapError("Client", text, (violation[0], violation[1], violation[2]))
     _check_type_prefixes(call)
@@ -212,7 +208,7 @@ def _check_structure(call: etree._Element) -> None:
 
 def _check_type_prefixes(call: etree._Element) -> None:
     """An undeclared prefix is a mistake of the XML, not of a parameter."""
-    for number, element in enumerate(call.iter(PROPERTY), 1):
+    for number, element in enumerate(call[0], 1):
         for value in element.iter(VALUE):
             written = value.get(XSI_TYPE, "").strip()
             prefix = written.rpartition(":")[0]

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from itertools import islice
-from typing import Any
 
 import msgspec
 from lxml import etree
@@ -239,28 +237,21 @@ def _read_parameters(request: envelope.SoapMessage | None) -> dict[str, paramete
 
 def _is_built_as_described(element: etree._Element, findings: Findings) -> bool:
     """Whether the WSDL's schema allows it, but for the values of parameters."""
-    found = Findings()
-    for broken in islice(wsdl.find_wsdl_violations(element), _MAX_FINDINGS):
-        if not (broken.is_of_value and element[0].tag == namespaces.PARAMS):
-            expected = "an element as the WSDL's schema has it"
-            message = _NAMESPACE.sub("", broken.message)
-            found.add(_format_path(element, broken.path), expected, message, "observed")
-    findings.add_all(found)
-    return not len(found)
+    path = f"/{element.getroottree().getroot().tag}"
+    if len(element) and element[0].tag == namespaces.PARAMS:
+        path, element = _format_path(path, element), wsdl.copy_structure(element)
+    violations = wsdl.load_validator().find_violations(element, _MAX_FINDINGS)
+    expected = "an element as the WSDL's schema has it"
+    for broken in violations:
+        message = _NAMESPACE.sub("", broken.message)
+        findings.add(_format_path(path, broken.element), expected, message, "observed")
+    return not violations
 
 
-def _format_path(element: etree._Element, path: str) -> str:
-    """libxml2's path, which begins at the element, with names instead of its asterisks."""
-    below = "." + path[path.find("/", 1) :] if path.count("/") > 1 else "."
-    prefixes = {str(prefix): name for prefix, name in element.nsmap.items() if prefix}
-    found: Any = ()
-    with suppress(etree.XPathError):
-        found = element.xpath(below, namespaces=prefixes)
-    if not found:
-        return path
-    tree = element.getroottree()
-    steps = (tree.getroot().tag, tree.getelementpath(found[0]))
-    return _NAMESPACE.sub("", "/" + "/".join(steps))
+def _format_path(path: str, element: etree._Element) -> str:
+    """``path`` is that of the root of the element's tree."""
+    below = element.getroottree().getelementpath(element)
+    return _NAMESPACE.sub("", path if below == "." else f"{path}/{below}")
 
 
 def _check_wsdl(root: etree._Element, address: str, findings: Findings) -> None:

@@ -1,12 +1,13 @@
 """The service's WSDL: served as text, and the schema inside it that validates both directions."""
 
+from copy import deepcopy
 from functools import cache
-from typing import Any, NamedTuple
 
 from lxml import etree
 
 from callmocks.contract.resources import schema_path
 from callmocks.contract.xml import make_parser
+from callmocks.contract.xsd import XsdValidator
 from callmocks.onec.namespaces import CORE, SERVICE, XS
 from callmocks.onec.scalars import quote_attribute
 
@@ -32,29 +33,20 @@ def load_schemas() -> dict[str, bytes]:
 
 
 @cache
-def load_validator() -> etree.XMLSchema:
+def load_validator() -> XsdValidator:
     parser = make_parser()
     parser.resolvers.add(_InlineResolver())
-    return etree.XMLSchema(etree.fromstring(load_schemas()[SERVICE], parser))
+    return XsdValidator(etree.XMLSchema(etree.fromstring(load_schemas()[SERVICE], parser)))
 
 
-class WsdlViolation(NamedTuple):
-    path: str
-    message: str
-    rule: str  # libxml2's name
-
-    @property
-    def is_of_value(self) -> bool:
-        """Whether a parameter's value is not of its type: below /X/Params/Property/Value."""
-        depth = self.path.count("/") - 4
-        return depth > 0 or (depth == 0 and self.rule != "SCHEMAV_ELEMENT_CONTENT")
-
-
-def find_wsdl_violations(element: etree._Element) -> list[WsdlViolation]:
-    if load_validator().validate(element):
-        return []
-    log: Any = load_validator().error_log
-    return [WsdlViolation(error.path or "", error.message, error.type_name) for error in log]
+def copy_structure(call: etree._Element) -> etree._Element:
+    """A call without the values of its parameters."""
+    copy = deepcopy(call)
+    for params in copy:
+        for element in params:
+            for value in element:
+                value.clear(keep_tail=True)  # type: ignore[call-arg]  # the stubs lack it
+    return copy
 
 
 class _InlineResolver(etree.Resolver):
