@@ -83,10 +83,30 @@ def test_numbers_in_bodies_of_control(
     assert "out of range" in json.loads(text)["detail"]
 
 
+NUMBERS = [
+    *("1e308", "1e-308", "5e-324", "-4e-324", "2e-324", "1e-400", "1.7976931348623157e308"),
+    *("2.2250738585072011e-308", "9007199254740993", "12345678901234567890.5", "-0.0", "1E+2"),
+    *(f"{'9' * 40}.25", f"{'9' * 300}e-320", f"1{'0' * 25}e-340", f"0.{'0' * 330}1e20"),
+    *("1.00000000000000011", f"-{'1' * 400}"),
+]
+
+
+def test_numbers_are_those_that_python_reads(mocks: Mocks) -> None:
+    fields = f'{{"a": [{", ".join(NUMBERS)}]}}'
+    body = f'{{"expect": [{{"unlisted": true, "fields": {fields}}}]}}'
+    status, text = send(f"{mocks.control_url}{TENANT}/journal/verify", "POST", body)
+    assert status == 200, text
+    assert repr(json.loads(text)["results"][0]["expected"]["fields"]) == repr(json.loads(fields))
+    for number in NUMBERS:
+        sent = f'{{"jsonrpc": "2.0", "id": 1, "method": [{number}]}}'
+        value = json.loads(send(mocks.cdr.url, "POST", sent)[1])["error"]["data"]["value"]
+        assert repr(json.loads(value)) == repr([json.loads(number)])
+
+
 def test_a_body_that_is_broken_behind_a_wrong_value(mocks: Mocks) -> None:
-    for value in ("[]", NINES):
+    for value, status in (("[]", 400), (NINES, 422)):
         body = f'{{"quotas": {{"x": {value}}} ?'
-        assert send(f"{mocks.control_url}{TENANT}/scenario", "PUT", body)[0] == 422
+        assert send(f"{mocks.control_url}{TENANT}/scenario", "PUT", body)[0] == status
 
 
 def test_a_number_behind_a_document_of_any_depth(mocks: Mocks) -> None:

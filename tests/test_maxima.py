@@ -129,6 +129,10 @@ class MaximalSuite:
         headers = {"Content_Type": "text/xml", **basic("demo")}
         return self.request(self.urls["onec"], body.encode(), **headers)
 
+    def lines(self, line: bytes) -> tuple[int, bytes]:
+        url, body = f"{self.tenant}/calls", line * (8 * 1024 * 1024 // len(line))
+        return self.request(url, body, Content_Type="application/x-ndjson")
+
     def pin(self) -> tuple[int, bytes]:
         """Six thousand calls, in requests of 600."""
         for hour in range(9, 19):
@@ -186,6 +190,14 @@ STEPS: dict[str, Step] = {
             "value": [f"7999{number:07}" for number in range(50_000)],
         },
     ),
+    "legs in numbers": lambda it: it.request(
+        it.urls["cdr"],
+        b'{"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report", "params": {"filter": {'
+        b'"field": "id", "operator": "in", "value": [' + b"1e-320," * 298_000 + b"1]}}}",
+    ),
+    "id of numbers": lambda it: it.request(
+        it.urls["cdr"], b'{"jsonrpc": "2.0", "id": [' + b"1e308," * 349_000 + b"1]}"
+    ),
     "employees like": lambda it: it.cdr_list("get.employees", "full_name"),
     "numbers like": lambda it: it.cdr_list("get.virtual_numbers", "virtual_phone_number"),
     "scenarios like": lambda it: it.cdr_list("get.scenarios", "name"),
@@ -215,7 +227,35 @@ STEPS: dict[str, Step] = {
     ),
     "1C 64 MiB": lambda it: it.onec("ClientRead", ("<a>" + "x" * 660 + "</a>") * 95_000),
     "control 8 MiB": lambda it: it.request(
-        f"{it.tenant}/journal/verify", b'{"expect": [' + b'{"times": 1},       ' * 399_000 + b"{}]}"
+        f"{it.tenant}/journal/verify", b'{"expect": [' + b'{"times": 1},       ' * 298_000 + b"{}]}"
+    ),
+    "fields of arrays": lambda it: it.request(
+        f"{it.tenant}/journal/verify",
+        b'{"expect": [{"unlisted": true, "fields": {"a": [' + b"[[[]]]," * 149_000 + b"1]}}]}",
+    ),
+    "numbers of faults": lambda it: it.request(
+        f"{it.tenant}/faults",
+        b'{"provider": "cdr", "fault": "delay", "params": {"a": [' + b"1e-320," * 599_000 + b"9]}}",
+    ),
+    "a number out of range": lambda it: it.request(
+        f"{it.tenant}/faults",
+        b'{"provider": "cdr", "fault": "delay", "params": {"a": ['
+        + b"1e308," * 599_000
+        + b"1e999]}}",
+    ),
+    "numbers of calls": lambda it: it.lines(
+        b'{"start": "2026-03-03T10:00:00", "answered": [' + b"1e308," * 1300 + b"1]}\n"
+    ),
+    "lines without calls": lambda it: it.lines(b"\n"),
+    "quotas": lambda it: it.request(
+        f"{it.tenant}/scenario",
+        b'{"quotas": {' + b"".join(b'"%x": 1,' % n for n in range(99_000)) + b'"z": []}}',
+        "PUT",
+    ),
+    "members beyond": lambda it: it.request(
+        f"{it.tenant}/scenario",
+        b'{"quotas": {' + b"".join(b'"%x":1,' % n for n in range(750_000)) + b'"z": []}}',
+        "PUT",
     ),
     "unknown fault": lambda it: it.request(
         f"{it.tenant}/faults", b'{"provider": "cdr", "fault": "%b"}' % (b"rpc_errorx" * 800_000)
@@ -258,7 +298,7 @@ STEPS: dict[str, Step] = {
     "listed people reset": lambda it: it.change("POST", "/a/reset"),
     "listed people deleted": lambda it: it.change("DELETE", "/a"),
     "operators beyond": lambda it: it.change(
-        "POST", "", name="c", world={"operators": [{}] * 399_000}
+        "POST", "", name="c", world={"operators": [{}] * 298_000}
     ),
     "objects beyond": lambda it: it.request(
         it.urls["control"] + "/api/tenants",
@@ -286,6 +326,11 @@ REFUSED = {
     "1C properties": 500,
     "1C 64 MiB": 500,
     "control 8 MiB": 422,
+    "numbers of faults": 422,
+    "a number out of range": 422,
+    "numbers of calls": 422,
+    "quotas": 422,
+    "members beyond": 422,
     "unknown fault": 422,
     "operators beyond": 422,
     "objects beyond": 422,

@@ -1,6 +1,7 @@
 """The bounds that /openapi.json states are those that hold."""
 
 import json
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from callmocks.config.server_limits import ServerLimits
-from callmocks.control.routing import MAX_OBJECTS
+from callmocks.control.request_bodies import MAX_MEMBERS, MAX_VALUES
 from callmocks.control.server import make_app
 from callmocks.provider.bodies import SERVER_LIMITS
 from tests.control.conftest import ADDRESSES, ControlClient
@@ -211,12 +212,31 @@ async def test_the_body_of_413_is_longer_than_the_stated_limit(
             assert answer.status == status
 
 
-async def test_a_body_has_so_many_objects_and_no_more(control: ControlClient) -> None:
-    for count, where in ((MAX_OBJECTS - 2, "$.world.operators"), (MAX_OBJECTS - 1, "$")):
-        operators = b",".join([b"{}"] * count)
-        body = b'{"name": "b", "world": {"operators": [' + operators + b"]}}"
-        url = f"{control.url}/api/tenants"
-        async with control.session.post(url, data=BytesIO(body)) as answer:
+@pytest.mark.parametrize("value", ["{}", "[]", '{"a": "{[:,"}', '["\\"{[:", [[]]]', '{"\\\\": {}}'])
+async def test_a_body_has_so_many_values_and_no_more(control: ControlClient, value: str) -> None:
+    head, tail = '{"provider": "cdr", "fault": "delay", "params": {"x": [', '], "y": "{[:"}}'
+    room = MAX_VALUES - _count_values(head + tail) + 1
+    count, rest = divmod(room, _count_values(value + ","))
+    for more, where in ((0, "$.params"), (1, "$")):
+        body = head + ", ".join([value] * count + ["1"] * (rest + more)) + tail
+        url = f"{control.url}{DEMO}/faults"
+        async with control.session.post(url, data=BytesIO(body.encode())) as answer:
             problem = await answer.json(content_type=None)
         assert (answer.status, problem["where"]) == (422, where), problem
-    assert problem["detail"] == "the body has more than 400000 opening braces"
+    assert problem["detail"] == "the body has more than 600000 values"
+
+
+async def test_an_object_has_so_many_members_and_no_more(control: ControlClient) -> None:
+    head, tail = '{"provider": "cdr", "fault": "delay", "params": {"x": [{}, {', "}, 1, {}]}}"
+    for count, where in ((MAX_MEMBERS, "$.params"), (MAX_MEMBERS + 1, "$")):
+        members = ", ".join(f'"{number}": [",{number}"]' for number in range(count))
+        url, body = f"{control.url}{DEMO}/faults", BytesIO((head + members + tail).encode())
+        async with control.session.post(url, data=body) as answer:
+            problem = await answer.json(content_type=None)
+        assert (answer.status, problem["where"]) == (422, where), problem
+    assert problem["detail"] == "an object of the body has more than 100000 members"
+
+
+def _count_values(text: str) -> int:
+    outside = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
+    return sum(map(outside.count, "{[,"))

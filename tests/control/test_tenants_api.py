@@ -121,6 +121,25 @@ async def test_an_invalid_tenant_is_refused_and_leaves_nothing(
     await control.post("/api/tenants", {"name": "b"})
 
 
+NAMES_LIKE_PATHS = ("x - at `$.foo[...]", "x` - at `$[0].name", "key` in `$[0].a", " - at `", "`")
+
+
+@pytest.mark.parametrize("name", NAMES_LIKE_PATHS)
+async def test_a_name_that_looks_like_a_place_is_a_name(control: ControlClient, name: str) -> None:
+    fault = {"provider": "cdr", "fault": "delay", "params": {}}
+    for method, path, body, where in (
+        ("POST", "", {"name": "a", name: 1}, f'$."{name}"'),
+        ("POST", "", {"name": "a", "assumptions": {"b": "", name: 1}}, f'$.assumptions."{name}"'),
+        ("POST", "/demo/faults", fault | {"params": {name: 1}}, "$.params"),
+        ("POST", "/demo/faults", fault | {name: 1}, f'$."{name}"'),
+        ("PUT", "/demo/scenario", {"quotas": {"b": 1}, name: 1}, f'$."{name}"'),
+        ("PUT", "/demo/scenario", {"calls": [{"start": "", name: 1}]}, f'$.calls[0]."{name}"'),
+        ("PUT", "/demo/scenario", {"quotas": {"b": 1, name: []}}, f'$.quotas."{name}"'),
+    ):
+        status, problem = await control.call(method, f"/api/tenants{path}", body)
+        assert (status, problem["where"]) == (422, where)
+
+
 async def test_a_body_that_is_not_json_is_400(control: ControlClient) -> None:
     deep = b'{"provider": "cdr", "fault": "delay", "params": {"a": ' + b"[" * 100_000
     for path, raw in (("", b"{"), ("", b""), ("", b"\xff"), ("/demo/faults", deep)):

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from lxml import etree
 
+from callmocks.contract.json_values import decode_json
 from callmocks.contract.quoting import shorten_text
 from callmocks.contract.xml import replace_forbidden
 from callmocks.errors import CallmocksError
@@ -85,7 +86,7 @@ def decode(body: bytes) -> Node:
 def _locate_error(body: bytes) -> Problem | None:
     """Where JSON is no tree, by the names of elements and attributes; msgspec counts places."""
     try:
-        roots = msgspec.json.decode(body)
+        roots = decode_json(body)
         if not isinstance(roots, list):
             return "", "an array of one root", _describe_value(roots)
         problems = (_find_problem(root, "") for root in roots)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-import msgspec
 from lxml import etree
 
 from callmocks.arm import frames, query, requests, schema, tree, validate_rows
@@ -12,6 +11,7 @@ from callmocks.arm.provider import ARM
 from callmocks.arm.requests import BodyFormat
 from callmocks.arm.responses import root_attributes
 from callmocks.contract.findings import Evidence, Findings, ValidationResult, xml_error_position
+from callmocks.contract.json_values import decode_json
 from callmocks.errors import CallmocksError
 from callmocks.tenants.detached import detached_exchange
 
@@ -140,7 +140,7 @@ class _Validator:
         except tree.TreeError as error:
             self.findings.add("body", "a tree as JSON, one root", str(error))
             return None
-        self._check_keys(msgspec.json.decode(message)[0], "")
+        self._check_keys(decode_json(message)[0], "")
         return root
 
     def _check_keys(self, node: dict[str, Any], parent_path: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from callmocks.cdr.errors import RpcError
+from callmocks.contract.json_values import decode_json, make_json_decoder
 from callmocks.contract.nesting import iter_json_depths
 from callmocks.tenants.exchange import Reply
 
@@ -38,8 +39,7 @@ class Envelope(msgspec.Struct):
     params: Any = UNSET
 
 
-_envelope_decoder = msgspec.json.Decoder(Envelope)
-_json_decoder = msgspec.json.Decoder()
+_envelope_decoder = make_json_decoder(Envelope)
 _members_decoder = msgspec.json.Decoder(Members)
 
 
@@ -58,44 +58,45 @@ class ParsedRequest:
         self.error: RpcError | None = None
         self.readable = True
         try:
-            self.envelope = _decode_envelope(body.removeprefix(BOM_UTF8))
+            self.envelope, sent_id = _decode_envelope(body.removeprefix(BOM_UTF8))
         except RpcError as error:
             self.envelope, self.error, self.readable = Envelope(), error, False
             return
         request_id = self.envelope.id
         if isinstance(request_id, msgspec.Raw) and bytes(request_id)[:1] in b'"-0123456789':
             self.echo_id = request_id
-        self.error = self._check_envelope()
+        self.error = self._check_envelope(sent_id)
 
-    def _check_envelope(self) -> RpcError | None:
+    def _check_envelope(self, sent_id: object) -> RpcError | None:
         sent = self.envelope
         if sent.jsonrpc != "2.0" or not isinstance(sent.jsonrpc, str):
             return _invalid_request("jsonrpc", sent.jsonrpc, 'the string "2.0"')
         if isinstance(sent.id, UnsetType):
             return RpcError("notifications_not_supported", "id", expected="an id", got="nothing")
         if self.echo_id is NULL_ID:
-            return _invalid_request("id", msgspec.json.decode(sent.id), "a string or a number")
+            return _invalid_request("id", sent_id, "a string or a number")
         if not isinstance(sent.method, str):
             return _invalid_request("method", sent.method, "a string")
         return None
 
 
-def _decode_envelope(body: bytes) -> Envelope:
+def _decode_envelope(body: bytes) -> tuple[Envelope, object]:
+    """With the value of the id."""
     try:
         return _decode_body(body)
     except RecursionError:
         return _decode_body(_replace_deep_values(body))
 
 
-def _decode_body(body: bytes) -> Envelope:
+def _decode_body(body: bytes) -> tuple[Envelope, object]:
     try:
         if body.lstrip(b" \t\r\n")[:1] == b"{":
             envelope = _envelope_decoder.decode(body)
-            if isinstance(envelope.id, msgspec.Raw):
-                envelope.id = envelope.id.copy()
-                _json_decoder.decode(envelope.id)
-            return envelope
-        other = _json_decoder.decode(body)
+            if isinstance(envelope.id, UnsetType):
+                return envelope, None
+            envelope.id = envelope.id.copy()
+            return envelope, decode_json(envelope.id)
+        other = decode_json(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RpcError("parse_error", expected="JSON", value=None) from error
     if isinstance(other, list):
@@ -110,7 +111,7 @@ def locate_json_error(body: bytes) -> tuple[str, str]:
     text = body.removeprefix(BOM_UTF8)
     skipped, reason = len(body) - len(text) + 1, "something else"
     try:
-        msgspec.json.decode(text)
+        decode_json(text)
     except msgspec.DecodeError as error:
         reason, _, offset = str(error).partition(" (byte ")
         position = int(re.sub(r"\D", "", offset) or len(text))

@@ -14,6 +14,7 @@ from callmocks.cdr.jsonrpc import ParsedRequest
 from callmocks.config.types import PROVIDER_TITLES
 from callmocks.contract.cached_property import cached_property
 from callmocks.contract.journal import ResponseSummary
+from callmocks.contract.json_values import decode_json
 from callmocks.contract.listed_names import Operations
 from callmocks.provider.base import Credential, Provider, RequestKey, WireExchange
 from callmocks.provider.listeners import URL_PATHS
@@ -73,7 +74,7 @@ class CdrProvider(Provider):
             if not isinstance(value := getattr(sent, name), msgspec.UnsetType):
                 found[name] = value
         if isinstance(sent.id, msgspec.Raw):
-            found["id"] = msgspec.json.decode(sent.id)
+            found["id"] = decode_json(sent.id)
         if isinstance(sent.params, dict):
             found |= {f"params.{name}": value for name, value in sent.params.items()}
         return found
@@ -189,7 +190,7 @@ class CdrProvider(Provider):
         response = jsonrpc.split_members(reply.body)
         if "id" not in response:
             return None
-        id = msgspec.json.decode(response["id"])
+        id = decode_json(response["id"])
         other = f"{id}x" if isinstance(id, str) else (id or 0) + 1
         response["id"] = msgspec.Raw(msgspec.json.encode(other))
         return replace(reply, body=msgspec.json.encode(response))
@@ -251,7 +252,7 @@ def _write_key_value(value: object) -> str:
     """A string without its quotes, unless it would read as another value: ``"5"`` is not 5."""
     if isinstance(value, str):
         try:
-            msgspec.json.decode(value)
+            decode_json(value)
         except (msgspec.DecodeError, RecursionError):
             return value
     return msgspec.json.encode(value).decode()

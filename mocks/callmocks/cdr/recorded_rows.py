@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from callmocks.cdr import dates, jsonrpc, openrpc, query
 from callmocks.cdr.openrpc import MethodParam
+from callmocks.contract.json_values import decode_json
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.provider.base import RequestKey, WireExchange
 from callmocks.provider.recorded_rows import (
@@ -128,7 +129,7 @@ def _is_descending(scope: RequestKey, choices: Choices) -> bool | None:
     if "sort" not in scope:
         return choices["cdr.default-order"] == "descending"
     try:
-        keys = msgspec.json.decode(scope["sort"])
+        keys = decode_json(scope["sort"])
     except msgspec.DecodeError:  # a text
         return None
     first = keys[0] if isinstance(keys, list) and len(keys) == 1 else None

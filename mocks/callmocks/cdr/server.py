@@ -14,6 +14,7 @@ from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.pipeline import Handler
 from callmocks.tenants.settings import CDR_PREFIX_DIGITS
 from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Longest body (assumed): the largest filter fits, and a list of a million lists does not."""
@@ -39,7 +40,8 @@ class CdrServer(ProviderServer):
             expected = f"a body of at most {error.limit} bytes"
             handle: Handler = partial(_answer_oversized, expected, "a larger one", NULL_ID)
             return await self.respond(request, exchange, handle)
-        parsed = ParsedRequest(body)
+        is_long = len(body) > LONG_REQUEST_BYTES
+        parsed = await run_if_long(partial(ParsedRequest, body), is_long)
         tenant = self._find_tenant(parsed.envelope)
         exchange = self.start_exchange(request, tenant, body)
         _note_content_type(request, exchange)

@@ -22,10 +22,10 @@ from callmocks.cdr.provider import CDR
 from callmocks.cdr.schema_validation import explain_violations, format_value, matches_result_schema
 from callmocks.contract.assumptions import load_default_choices
 from callmocks.contract.findings import Findings, ValidationResult
+from callmocks.contract.json_values import decode_json
 from callmocks.tenants.detached import detached_exchange
 
 _MAX_COMPARED_CHARS = 2000
-_decode_json = msgspec.json.Decoder().decode
 _WINDOW_SECONDS = {"day": 86_400, "minute": 60}
 # Codes observed on the wire where the document has others.
 _OBSERVED_CODES = {"method_component_disabled": -32602, "parameter_component_disabled": -32602}
@@ -79,7 +79,7 @@ def validate_response(
     try:
         members = msgspec.json.decode(body, type=Members)
         for raw in members.values():  # what is raw was not decoded
-            msgspec.json.decode(raw)
+            decode_json(raw)
     except msgspec.ValidationError:
         found.add("answer", "an object", "something else")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -128,7 +128,7 @@ def _detect_method(parsed: ParsedRequest | None, members: Members) -> str:
         method = parsed.envelope.method
         return method if isinstance(method, str) else ""
     try:
-        result = msgspec.json.decode(members.get("result", b"null"))
+        result = decode_json(members.get("result", b"null"))
         data = result["data"]
         names = data.keys() if isinstance(data, dict) else data[0].keys()
     except (msgspec.DecodeError, AttributeError, IndexError, KeyError, TypeError):
@@ -149,9 +149,9 @@ def _check_envelope(members: Members, parsed: ParsedRequest | None, found: Findi
         found.add("id", "the request's id", "none")
     elif parsed is not None:
         expected = bytes(parsed.echo_id)
-        if _decode_json(response_id) != _decode_json(expected):
+        if decode_json(response_id) != decode_json(expected):
             found.add("id", f"the request's, {expected.decode()}", bytes(response_id).decode())
-    elif "result" in members and not isinstance(_decode_json(response_id), str | int | float):
+    elif "result" in members and not isinstance(decode_json(response_id), str | int | float):
         found.add("id", "a string or a number", bytes(response_id).decode())
     outcomes = [name for name in ("result", "error") if name in members]
     if len(outcomes) != 1:
@@ -159,7 +159,7 @@ def _check_envelope(members: Members, parsed: ParsedRequest | None, found: Findi
 
 
 def _check_error(raw: msgspec.Raw, found: Findings) -> None:
-    error = _decode_json(raw)
+    error = decode_json(raw)
     if not isinstance(error, dict):
         found.add("error", "an object", format_value("", error))
         return
@@ -196,7 +196,7 @@ def _check_result(
 ) -> None:
     if method == "rpc.discover":
         return
-    result = _decode_json(raw)
+    result = decode_json(raw)
     if not matches_result_schema(raw, method):
         schema = openrpc.get_result_schema(method)
         explain_violations(result, schema, "result", found)

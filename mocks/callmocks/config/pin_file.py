@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from callmocks.config.validation import locate_number
+from callmocks.config.validation import convert_document, read_json
 from callmocks.errors import Contradiction, SettingsError
 from callmocks.history.pins import Pins
 
@@ -26,13 +24,10 @@ def pin_calls_from_file(pins: Pins, path: Path) -> int:
         raise SettingsError(f"--calls: {path}: {error.strerror}") from None
     for number, line in iter_lines(text):
         try:
-            calls.append(msgspec.json.decode(line, type=dict[str, Any]))
-        except msgspec.ValidationError as error:
-            reason, _, place = str(error).partition(" - at ")
-            reason = f"{locate_number(line).removeprefix('$.')}: {reason}" if place else reason
+            calls.append(convert_document(read_json(line), dict[str, Any]))
+        except (ValueError, RecursionError) as error:
+            reason = str(error).removeprefix("$.")
             raise SettingsError(f"--calls: {path}: line {number}: {reason}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise SettingsError(f"--calls: {path}: line {number}: {error}") from None
         numbers.append(number)
     try:
         pins.add_many(calls)

@@ -12,8 +12,14 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
-from callmocks.config import toml, validation
-from callmocks.config.validation import Step, format_key
+from callmocks.config import toml
+from callmocks.config.validation import (
+    Misfit,
+    Step,
+    convert_document,
+    find_unknown_key,
+    format_key,
+)
 from callmocks.errors import SettingsError
 from callmocks.history.clock import restore_builtin_dates
 from callmocks.history.world_file import load_world, world_names
@@ -155,12 +161,11 @@ def find_type_mistakes(document: Any, model: Any) -> list[Mistake]:
     removed: defaultdict[str, list[int]] = defaultdict(list)  # indexes by path of their list
     while len(mistakes) < MAX_MISTAKES:
         try:
-            msgspec.convert(rest, model)
+            convert_document(rest, model)
             break
-        except msgspec.ValidationError as error:
-            path, reason = validation.describe_error(error, model)
-        steps = validation.find_steps(rest, path, model)
-        unknown, reason = validation.find_unknown_key(reason)
+        except Misfit as misfit:
+            steps, reason = misfit.steps, misfit.reason
+        unknown, reason = find_unknown_key(reason)
         steps += [unknown] if unknown else []
         place = _format_path(steps, removed)
         missing = _MISSING.match(reason)

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import GenericAlias
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import inspect
 
+from callmocks.contract.json_values import decode_json
 from callmocks.contract.quoting import shorten_text
 from callmocks.contract.similar_names import find_similar_name
 
 _UNQUOTED_TEXT = re.compile(r"Expected `str.*got `(int|float|bool|datetime|date|time)`$")
-_QUOTED = re.compile("[`'](.*)[`']")
-_UNKNOWN_FIELD = re.compile("Object contains unknown field `(.*?)`")
+_QUOTED = re.compile("[`'](.*)[`']", re.DOTALL)
+_UNKNOWN_FIELD = re.compile("Object contains unknown field `(.*)`(?=$|; there are )", re.DOTALL)
 _PATH_STEP = re.compile(r"\.(\w+)|\[[^\]]*\]")
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]|(\[\.\.\.\])")
 _OF_A_KEY = "key` in `"
+_WRAPPED = "$[0]"
 Step = str | int
+_Convert = Callable[[Any], Any]
+T = TypeVar("T")
 
 
 def format_key(key: str) -> str:
@@ -31,23 +37,60 @@ def format_steps(steps: Iterable[Step]) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else format_key(step) for step in steps)
 
 
-def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str]:
-    """Path and reason of a value that is no ``model``.
+class Misfit(ValueError):
+    """Where a value is no ``model``, ``$.cdr.day_limit`` (empty: the whole of it), and why."""
 
-    The path is msgspec's, ``$.cdr.day_limit``, and empty for the whole value; ``[...]`` in it
-    is one of the keys of a table.
-    """
-    reason, _, path = str(error).partition(" - at `")
+    def __init__(self, steps: list[Step], reason: str) -> None:
+        self.steps = steps
+        self.path = f"${format_steps(steps)}" if steps else ""
+        self.reason = reason
+        super().__init__(f"{self.path}: {reason}" if steps else reason)
+
+
+def read_json(raw: bytes) -> Any:
+    """``Misfit`` for a number out of the range that is read, ``ValueError`` for what is no JSON."""
+    try:
+        return decode_json(raw)
+    except msgspec.ValidationError as error:
+        reason = str(error).partition(" - at ")[0]
+    raise Misfit(_locate_number(raw), reason)
+
+
+def convert_document(document: Any, model: type[T], *, strict: bool = True) -> T:
+    """A ``model`` of what JSON, TOML or a query was read into; else ``Misfit``."""
+    convert = partial(_convert, model=model, strict=strict)
+    try:
+        converted: T = convert(document)
+        return converted
+    except msgspec.ValidationError as error:
+        path, reason = _split_error(error)
+    types = _types_at(inspect.type_info(model), path)
+    raise Misfit(_find_steps(document, path, convert), _explain(reason, types))
+
+
+def _convert(document: Any, model: Any, strict: bool) -> Any:
+    # In an array each error ends with a path: no text of the document is taken for one.
+    wrapped = GenericAlias(tuple, (model,))
+    return msgspec.convert((document,), wrapped, strict=strict, str_keys=True)[0]
+
+
+def _split_error(error: msgspec.ValidationError) -> tuple[str, str]:
+    """Path, in which ``[...]`` is a key of a table, and reason."""
+    reason, _, path = str(error).rpartition(" - at `")
     path = path.rstrip("`")
     if path.startswith(_OF_A_KEY):
-        return f"{path.removeprefix(_OF_A_KEY)}[...]", f"the key does not fit: {reason}"
-    types = _types_at(inspect.type_info(model), path)
+        path, reason = f"{path.removeprefix(_OF_A_KEY)}[...]", f"the key does not fit: {reason}"
+    return path.removeprefix(_WRAPPED), reason
+
+
+def _explain(reason: str, types: list[inspect.Type]) -> str:
+    """With what would fit instead."""
     if reason.startswith("Expected") and any(isinstance(t, inspect.LiteralType) for t in types):
-        return path, f"{reason}; there are {', '.join(map(str, _known_names(types)))}"
+        return f"{reason}; there are {', '.join(map(str, _known_names(types)))}"
     if _UNQUOTED_TEXT.match(reason):
-        return path, f"{reason}: a string is wanted, write it in quotes"
+        return f"{reason}: a string is wanted, write it in quotes"
     if reason.startswith(("Expected `int", "Expected `float")) and reason.endswith("got `str`"):
-        return path, f"{reason}: a number is wanted, write it without quotes"
+        return f"{reason}: a number is wanted, write it without quotes"
     if reason.startswith(("Object contains unknown field", "Invalid enum value")):
         names = [str(each) for each in _known_names(types)]
         unknown = _QUOTED.search(reason)
@@ -57,32 +100,22 @@ def describe_error(error: msgspec.ValidationError, model: Any) -> tuple[str, str
             reason = reason.replace(unknown[1], shorten_text(unknown[1]))
         reason += f"; there are {', '.join(names)}" if names else ""
         reason += f"; did you mean {near}?" if near else ""
-    return path, reason
+    return reason
 
 
-def locate_error(error: msgspec.ValidationError, document: Any, model: Any) -> tuple[str, str]:
-    """The same of a document that was converted; the path names keys of tables too."""
-    path, reason = describe_error(error, model)
-    if "[...]" in path:
-        path = f"${format_steps(find_steps(document, path, model))}"
-    return path, reason
-
-
-def locate_number(raw: bytes) -> str:
-    """The path of a number in JSON that is out of the range that is read; ``$`` without one."""
+def _locate_number(raw: bytes) -> list[Step]:
     beyond = object()
 
     def read(text: str) -> object:
         try:
-            return msgspec.json.decode(text)
+            return decode_json(text)
         except msgspec.ValidationError:
             return beyond
 
     try:
-        document = json.loads(raw, parse_int=read, parse_float=read)
-        return f"${format_steps(_find_value(document, beyond))}"
+        return _find_value(json.loads(raw, parse_int=read, parse_float=read), beyond)
     except (ValueError, RecursionError):  # broken behind the number, or too deep for Python
-        return "$"
+        return []
 
 
 def _find_value(document: Any, value: object) -> list[Step]:
@@ -95,49 +128,41 @@ def _find_value(document: Any, value: object) -> list[Step]:
     return []
 
 
-def find_steps(document: Any, path: str, model: Any) -> list[Step]:
-    """The keys and indexes of a path of ``describe_error`` in the document it is about."""
+def _find_steps(document: Any, path: str, convert: _Convert) -> list[Step]:
     steps: list[Step] = []
-    value = document
+    value, place = document, ""
     for match in _STEP.finditer(path):
         step: Step = match[1] or (int(match[2]) if match[2] else "")
         if match[3]:
-            step = _find_wrong_key(document, steps, value, path, model)
+            step = _find_wrong_key(value, steps, place + path[match.start() :], convert)
         steps.append(step)
         value = value[step]
+        place += "[0]" if match[2] else match[0]
     return steps
 
 
-def _find_wrong_key(
-    document: Any, steps: list[Step], table: dict[str, Any], path: str, model: Any
-) -> str:
+def _find_wrong_key(table: dict[str, Any], steps: list[Step], path: str, convert: _Convert) -> str:
     """The first one: what is converted stops there."""
     keys = [*table]
     while len(keys) > 1:
         half = keys[: len(keys) // 2]
-        part = _replace_value(document, steps, {key: table[key] for key in half})
-        keys = half if _has_error_at(part, path, model) else keys[len(half) :]
+        part: Any = {key: table[key] for key in half}
+        for step in reversed(steps):  # nothing else of the document, which would take its time
+            part = [part] if isinstance(step, int) else {step: part}
+        keys = half if _find_error_path(part, convert) == path else keys[len(half) :]
     return keys[0]
 
 
-def _has_error_at(document: Any, path: str, model: Any) -> bool:
+def _find_error_path(document: Any, convert: _Convert) -> str | None:
     try:
-        msgspec.convert(document, model)
+        convert(document)
     except msgspec.ValidationError as error:
-        return describe_error(error, model)[0] == path
-    return False
-
-
-def _replace_value(document: Any, steps: list[Step], value: Any) -> Any:
-    if not steps:
-        return value
-    copy = document.copy()
-    copy[steps[0]] = _replace_value(document[steps[0]], steps[1:], value)
-    return copy
+        return _split_error(error)[0]
+    return None
 
 
 def find_unknown_key(reason: str) -> tuple[str, str]:
-    """The key that an error of ``describe_error`` is about, and what is said then; else ``""``."""
+    """The key that the reason of a ``Misfit`` is about, and what is said then; else ``""``."""
     unknown = _UNKNOWN_FIELD.match(reason)
     if unknown is None:
         return "", reason

@@ -29,8 +29,21 @@ def iter_json_depths(body: bytes) -> Iterator[tuple[NDArray[np.uint8], NDArray[n
     """Chunks, with the depth behind each byte; brackets in strings do not count."""
     import numpy as np
 
-    # After the chunk before: levels, whether in a string, backslashes at the end.
-    depth, inside, slashes = 0, 0, 0
+    depth = 0
+    for chunk, outside in split_json_texts(body):
+        folded = chunk | 32  # makes a bracket a brace
+        step = (folded == ord("{")).view(np.int8) - (folded == ord("}")).view(np.int8)
+        depths = depth + np.cumsum(step * outside, dtype=np.int32)
+        yield chunk, depths
+        depth = int(depths[-1])
+
+
+def split_json_texts(body: bytes) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
+    """Chunks, with whether each byte is outside of a string."""
+    import numpy as np
+
+    # After the chunk before: whether in a string, backslashes at the end.
+    inside, slashes = False, 0
     for start in range(0, len(body), _CHUNK_SIZE):
         chunk = np.frombuffer(body, np.uint8, min(_CHUNK_SIZE, len(body) - start), start)
         quote = chunk == ord('"')
@@ -42,11 +55,8 @@ def iter_json_depths(body: bytes) -> Iterator[tuple[NDArray[np.uint8], NDArray[n
         quote[1:] &= run[:-1] & 1 == 0
         slashes = int(run[-1]) & 1
         outside = np.cumsum(quote, dtype=np.int32) & 1 == inside
-        folded = chunk | 32  # makes a bracket a brace
-        step = (folded == ord("{")).view(np.int8) - (folded == ord("}")).view(np.int8)
-        depths = depth + np.cumsum(step * outside, dtype=np.int32)
-        yield chunk, depths
-        depth, inside = int(depths[-1]), int(not outside[-1])
+        yield chunk, outside
+        inside = not outside[-1]
 
 
 class _DepthCounter:

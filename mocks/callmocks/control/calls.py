@@ -14,7 +14,8 @@ from callmocks.contract.truth import Call
 from callmocks.control.answers import PendingAnswer
 from callmocks.control.json_struct import ServerMade, doc, json_struct
 from callmocks.control.problems import ProblemError
-from callmocks.control.routing import TENANT, RequestContext, RouteTable, decode
+from callmocks.control.request_bodies import decode_body
+from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.errors import Contradiction
 from callmocks.history.clock import parse_wall_time
 from callmocks.history.columns import concat_days
@@ -26,7 +27,7 @@ from callmocks.history.pins import Pin
 from callmocks.history.truth import iter_truth
 from callmocks.history.walltime import DAY_MS, DAYS, datetime_to_ms, day_of, day_start
 from callmocks.tenants.scenario import WallTime
-from callmocks.tenants.worker import run_computation, yield_turn
+from callmocks.tenants.worker import PieceTimer, run_computation, yield_turn
 
 JSON_LINES_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-lines")
 """Types of a body with a call in each line."""
@@ -143,7 +144,8 @@ async def list_pins(context: RequestContext) -> dict[str, Any]:
 async def pin_calls(context: RequestContext) -> dict[str, Any]:
     history = context.tenant.history
     if isinstance(context.body, bytes):
-        pins = await _pin_lines(context, context.body)
+        calls, numbers = await run_computation(_read_calls(context.body), context.is_long)
+        pins = await _pin_calls(context, calls, numbers)
         describe = _describe_pins(history, pins, context.answer)
         return {"calls": await run_computation(describe, len(pins) > PINS_PER_BATCH)}
     try:
@@ -253,21 +255,30 @@ def describe_batch(history: History, pins: list[Pin]) -> list[dict[str, Any]]:
     ]
 
 
-async def _pin_lines(context: RequestContext, body: bytes) -> list[Pin]:
+async def _read_calls(body: bytes) -> tuple[list[dict[str, Any]], list[int]]:
+    """With the numbers of their lines."""
     calls: list[dict[str, Any]] = []
     numbers: list[int] = []
+    timer = PieceTimer()
     for number, line in iter_lines(body):
         if len(calls) == MAX_PINS:
             detail = f"one request pins {MAX_PINS} calls at most"
             raise _with_line(ProblemError(422, detail), number)
         try:
-            calls.append(read_request(decode(line, PostedCall)))
+            calls.append(read_request(decode_body(line, PostedCall)))
         except ProblemError as refused:
             raise _with_line(refused, number) from None
         except Contradiction as error:
             problem = ProblemError(422, str(error), where=f"$.{error.field}")
             raise _with_line(problem, number) from None
         numbers.append(number)
+        await timer.yield_when_due()
+    return calls, numbers
+
+
+async def _pin_calls(
+    context: RequestContext, calls: list[dict[str, Any]], numbers: list[int]
+) -> list[Pin]:
     try:
         store = context.app_context.store
         return await store.update_pins(context.tenant, lambda pins: pins.add_many(calls))

@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.config.types import ProviderName
 from callmocks.contract.expectations import Expectation, Verdict
+from callmocks.contract.garbage import paused_collection
 from callmocks.contract.journal import JournalEntry
 from callmocks.contract.json_model import from_json, to_json
 from callmocks.contract.listed_names import find_unlisted_name
@@ -210,7 +211,8 @@ async def _compare(
     """Whether all is met, and JSON of the verdicts."""
     timer, expected = PieceTimer(), []
     for index, each in enumerate(question.expect):
-        expectation = from_json(Expectation, msgspec.to_builtins(each))
+        with paused_collection():
+            expectation = from_json(Expectation, msgspec.to_builtins(each))
         _check_names(expectation, providers, f"$.expect[{index}]")
         expected.append(expectation)
         await timer.yield_when_due()

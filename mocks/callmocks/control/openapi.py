@@ -10,7 +10,8 @@ from callmocks import __version__
 from callmocks.control.guard import OPEN_PATHS
 from callmocks.control.json_struct import schema_components
 from callmocks.control.problems import CONTENT_TYPE, Problem, format_bytes
-from callmocks.control.routing import MAX_BODY_BYTES, Route
+from callmocks.control.request_bodies import MAX_BODY_BYTES
+from callmocks.control.routing import Route
 
 _REF_TEMPLATE = "#/components/schemas/{name}"
 

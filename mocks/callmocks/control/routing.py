@@ -18,14 +18,13 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from callmocks.config import validation
-from callmocks.contract.garbage import paused_collection
-from callmocks.contract.quoting import quote_text, shorten_text
+from callmocks.contract.quoting import quote_text
 from callmocks.contract.similar_names import find_similar_name
 from callmocks.control.addresses import Addresses
 from callmocks.control.answers import PendingAnswer
 from callmocks.control.log_writer import LogWriter
 from callmocks.control.problems import ProblemError
+from callmocks.control.request_bodies import MAX_BODY_BYTES, decode_body, read_query
 from callmocks.errors import StateError
 from callmocks.provider.bodies import BodyTooLarge, read_body
 from callmocks.provider.server import is_disconnected
@@ -36,9 +35,6 @@ from callmocks.tenants.tenant_store import MutableTenant, TenantStore
 from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
 
 TENANT = "/api/tenants/{tenant}"
-MAX_BODY_BYTES = 8 * 1024 * 1024
-MAX_OBJECTS = 400_000
-"""Opening braces in a body, those in texts too. While it is decoded no other thread runs."""
 MAX_STREAMS = 32
 """Readers of all streams of a process."""
 
@@ -211,58 +207,10 @@ async def _read_body(request: web.Request, route: Route) -> tuple[Any, bool]:
     is_long = len(raw) > LONG_REQUEST_BYTES
     if request.content_type in route.lines_media:
         return raw, is_long
-    return await run_if_long(partial(decode, raw, route.body), is_long), is_long
+    return await run_if_long(partial(decode_body, raw, route.body), is_long), is_long
 
 
 def render_json(result: object, status: int = 200) -> web.Response:
     return web.Response(
         body=msgspec.json.encode(result), status=status, content_type="application/json"
     )
-
-
-def decode(raw: bytes, model: Any) -> Any:
-    if raw.count(b"{") > MAX_OBJECTS:
-        raise ProblemError(422, f"the body has more than {MAX_OBJECTS} opening braces", where="$")
-    try:
-        with paused_collection():
-            return msgspec.json.decode(raw, type=model)
-    except msgspec.ValidationError as error:
-        path, reason = validation.describe_error(error, model)
-        if "[...]" in path:
-            path, reason = _locate_error(raw, model) or (path, reason)
-        raise _validation_problem(path, reason) from None
-    except (ValueError, RecursionError) as error:
-        raise ProblemError(400, f"the body is not JSON: {error}") from None
-
-
-def read_query(request: web.Request, model: type[msgspec.Struct]) -> Any:
-    raw: dict[str, str] = {}
-    for name, value in request.query.items():
-        if name in raw:
-            raise ProblemError(422, f"{name} is given twice", where=name)
-        raw[name] = value
-    try:
-        return msgspec.convert(raw, model, strict=False)
-    except msgspec.ValidationError as error:
-        raise _validation_problem(*validation.describe_error(error, model)) from None
-
-
-def _locate_error(raw: bytes, model: Any) -> tuple[str, str] | None:
-    """None where JSON ends behind it, or the last of equal keys, which alone is left, is right."""
-    try:
-        document = msgspec.json.decode(raw)
-    except msgspec.ValidationError as error:
-        return validation.locate_number(raw), validation.describe_error(error, model)[1]
-    except (ValueError, RecursionError):
-        return None
-    try:
-        msgspec.convert(document, model)
-    except msgspec.ValidationError as error:
-        return validation.locate_error(error, document, model)
-    return None
-
-
-def _validation_problem(path: str, reason: str) -> ProblemError:
-    unknown, _ = validation.find_unknown_key(reason)
-    where = f"{path or '$'}{validation.format_key(unknown)}" if unknown else path
-    return ProblemError(422, f"{shorten_text(path)}: {reason}" if path else reason, where=where)

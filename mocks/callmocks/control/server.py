@@ -39,8 +39,8 @@ from callmocks.control.logs import add_request_id, make_logger, make_middleware,
 from callmocks.control.metrics import Metrics, make_registry, observe_exchanges
 from callmocks.control.openapi import UNREACHABLE, build_document
 from callmocks.control.problems import problem_middleware, render_problem
+from callmocks.control.request_bodies import MAX_BODY_BYTES
 from callmocks.control.routing import (
-    MAX_BODY_BYTES,
     AppContext,
     RequestContext,
     RouteTable,

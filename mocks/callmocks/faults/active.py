@@ -158,10 +158,9 @@ class ActiveFaults:
                 unknown = f"{provider} has no fault {quote_text(name)}; {suggest_name(name, known)}"
             raise FaultError("provider" if at is None else "fault", unknown)
         try:
-            fault = msgspec.convert(params, model)
-        except msgspec.ValidationError as error:
-            path, reason = validation.locate_error(error, params, model)
-            raise ParameterError(name, path[1:], reason) from None
+            fault = validation.convert_document(params, model)
+        except validation.Misfit as misfit:
+            raise ParameterError(name, misfit.path[1:], misfit.reason) from None
         fault.check(at)
         return fault
 

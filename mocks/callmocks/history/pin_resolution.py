@@ -123,10 +123,9 @@ class ResolvedPin(msgspec.Struct):
 def parse_pin(raw: Any) -> PinnedCall:
     """``Contradiction`` names the field at fault."""
     try:
-        return msgspec.convert(raw, PinnedCall)
-    except msgspec.ValidationError as error:
-        path, reason = validation.describe_error(error, PinnedCall)
-        raise Contradiction(path.removeprefix("$.") or "call", reason) from None
+        return validation.convert_document(raw, PinnedCall)
+    except validation.Misfit as misfit:
+        raise Contradiction(misfit.path.removeprefix("$.") or "call", misfit.reason) from None
 
 
 def resolve_pin(call: PinnedCall, directory: Directory) -> ResolvedPin:

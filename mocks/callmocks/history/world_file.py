@@ -56,9 +56,9 @@ def _load_own_world(name: str) -> World:
 @lru_cache(maxsize=32)
 def parse_world(text: str, source: str) -> World:
     try:
-        world = msgspec.convert(restore_builtin_dates(toml.parse(text)), World)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"world {source}: {_describe_error(error)}") from None
+        world = validation.convert_document(restore_builtin_dates(toml.parse(text)), World)
+    except validation.Misfit as misfit:
+        raise SettingsError(f"world {source}: {_describe_misfit(misfit)}") from None
     except ValueError as error:  # numbers of thousands of digits too
         raise SettingsError(f"world {source}: {error}") from None
     for path, problem in find_world_problems(world):
@@ -83,10 +83,9 @@ def _read_world_file(path: Path) -> str:
         raise SettingsError(f"world {path}: {reason}") from None
 
 
-def _describe_error(error: msgspec.ValidationError) -> str:
-    path, reason = validation.describe_error(error, World)
-    path = path.removeprefix("$").lstrip(".")
-    reason = reason.replace(" | null", "")  # TOML has none
+def _describe_misfit(misfit: validation.Misfit) -> str:
+    path = misfit.path.removeprefix("$").lstrip(".")
+    reason = misfit.reason.replace(" | null", "")  # TOML has none
     return f"{path}: {reason}" if path else reason
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from callmocks.config import toml
 from callmocks.config.types import PROVIDER_NAMES
-from callmocks.config.validation import describe_error
+from callmocks.config.validation import Misfit, convert_document
 from callmocks.errors import SettingsError
 
 UNEXPLAINED = "not explained yet"
@@ -33,12 +33,11 @@ def read_baseline(path: Path, option: str) -> dict[str, KnownFinding]:
     source = f"{option}: {path}"
     try:
         raw = toml.parse(path.read_text(encoding="utf-8"))
-        entries = msgspec.convert(raw, BaselineFile).finding
+        entries = convert_document(raw, BaselineFile).finding
     except OSError as error:
         raise SettingsError(f"{source}: {error.strerror}") from None
-    except msgspec.ValidationError as error:
-        where, reason = describe_error(error, BaselineFile)
-        raise SettingsError(f"{source}: {_format_place(where)}{reason}") from None
+    except Misfit as misfit:
+        raise SettingsError(f"{source}: {_format_place(misfit.path)}{misfit.reason}") from None
     except ValueError as error:
         raise SettingsError(f"{source}: {error}") from None
     found: dict[str, KnownFinding] = {}

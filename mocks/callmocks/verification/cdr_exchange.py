@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from callmocks.contract.json_values import decode_json
 from callmocks.provider.base import WireExchange
 
 LEGS_METHOD, SESSIONS_METHOD = "get.call_legs_report", "get.calls_report"
@@ -42,8 +43,8 @@ def parse_exchanges(exchanges: Sequence[WireExchange]) -> list[RpcExchange]:
 
 def _parse_exchange(exchange: WireExchange) -> RpcExchange | None:
     try:
-        request = msgspec.json.decode(exchange.request.removeprefix(BOM_UTF8))
-        response = msgspec.json.decode(exchange.response)
+        request = decode_json(exchange.request.removeprefix(BOM_UTF8))
+        response = decode_json(exchange.response)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if not isinstance(request, dict) or not isinstance(response, dict):

@@ -12,6 +12,7 @@ import msgspec
 
 from callmocks.cdr import tables, validate
 from callmocks.cdr.provider import CDR
+from callmocks.contract.json_values import decode_json
 from callmocks.errors import CheckError, SettingsError
 from callmocks.history.clock import Clock, load_time_zone
 from callmocks.verification import check_cdr_limits, check_cdr_refusals
@@ -251,7 +252,7 @@ class CdrCheck(ProviderCheck):
         result = validate.validate_response(response.body, body, response.status, self.choices)
         self.add_result(result, name)
         try:
-            members = msgspec.json.decode(response.body)
+            members = decode_json(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         return members if isinstance(members, dict) else None

@@ -9,6 +9,7 @@ import msgspec
 
 from callmocks.cdr import harmless, openrpc, validate
 from callmocks.contract.findings import ValidationResult
+from callmocks.contract.json_values import decode_json
 from callmocks.contract.resources import load_table
 from callmocks.provider.base import WireExchange
 from callmocks.verification.check_cdr import CREDENTIAL_ERRORS, CdrCheck
@@ -35,7 +36,7 @@ class CdrComparison(Comparison, CdrCheck):
 
     def read_shape(self, exchange: WireExchange) -> Shape | None:
         try:
-            response = msgspec.json.decode(exchange.response)
+            response = decode_json(exchange.response)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         if not isinstance(response, dict):
@@ -86,7 +87,7 @@ class CdrComparison(Comparison, CdrCheck):
 
     def _put_credentials(self, request: bytes) -> bytes:
         mark = BOM_UTF8 if request.startswith(BOM_UTF8) else b""
-        sent = msgspec.json.decode(request.removeprefix(mark))
+        sent = decode_json(request.removeprefix(mark))
         if isinstance(sent, dict) and isinstance(params := sent.get("params"), dict):
             if "access_token" in params:
                 params["access_token"] = self.token
@@ -96,7 +97,7 @@ class CdrComparison(Comparison, CdrCheck):
 
     def _add_limits(self, answer: WireExchange) -> None:
         try:
-            members = msgspec.json.decode(answer.response)
+            members = decode_json(answer.response)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
         if isinstance(members, dict):

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 from lxml import etree
 
+from callmocks.contract.json_values import decode_json
 from callmocks.contract.xml import get_dtd, make_parser
 from callmocks.provider.base import Provider
 from callmocks.provider.harmless import HarmlessFields
@@ -105,7 +106,7 @@ class MessageMasker:
 
 def is_json(text: str) -> bool:
     try:
-        msgspec.json.decode(text)
+        decode_json(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
     return True

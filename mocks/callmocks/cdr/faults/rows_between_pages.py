@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Meta
 
 from callmocks.cdr import jsonrpc, openrpc
+from callmocks.contract.json_values import decode_json
 from callmocks.faults.base import Fault, FaultContext
 
 RowCount = Annotated[int, Meta(ge=0, le=10_000, description="How many at each border; 0 is off.")]
@@ -48,5 +49,5 @@ def _shift_offset(request: bytes, rows: int) -> bytes | None:
 def _get_number(params: jsonrpc.Members, name: str, default: int) -> int:
     if name not in params:
         return default
-    value = msgspec.json.decode(params[name])
+    value = decode_json(params[name])
     return value if type(value) is int else 0
