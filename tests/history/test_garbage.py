@@ -39,9 +39,11 @@ def other_objects_left_out() -> Iterator[None]:
 
 
 def count_references() -> int:
-    """Those that a full collection follows."""
+    """Those that a full collection follows; without those of dicts, of which Python 3.14 tracks
+    all, and older ones only some.
+    """
     gc.collect()
-    return sum(len(gc.get_referents(each)) for each in gc.get_objects())
+    return sum(len(gc.get_referents(each)) for each in gc.get_objects() if type(each) is not dict)
 
 
 def test_people_and_pinned_calls_are_no_work_for_the_garbage_collector() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from callmocks.cdr.errors import RpcError
+from callmocks.contract.garbage import drop_frames
 from callmocks.contract.json_values import decode_json, make_json_decoder
 from callmocks.contract.nesting import iter_json_depths
 from callmocks.tenants.exchange import Reply
@@ -60,7 +61,7 @@ class ParsedRequest:
         try:
             self.envelope, sent_id = _decode_envelope(body.removeprefix(BOM_UTF8))
         except RpcError as error:
-            self.envelope, self.error, self.readable = Envelope(), error, False
+            self.envelope, self.error, self.readable = Envelope(), drop_frames(error), False
             return
         request_id = self.envelope.id
         if isinstance(request_id, msgspec.Raw) and bytes(request_id)[:1] in b'"-0123456789':

@@ -33,6 +33,7 @@ from callmocks.cdr.limits import PointLimits, RateLimiter
 from callmocks.cdr.methods import METHODS, MethodHandler, check_params
 from callmocks.cdr.openrpc import CREDENTIALS, Params, load_methods
 from callmocks.cdr.rows import JsonChunks, MethodData
+from callmocks.contract.garbage import drop_frames
 from callmocks.errors import OutOfDescriptors, TooManyRows, Unavailable
 from callmocks.tenants.descriptors import is_out_of_descriptors
 from callmocks.tenants.exchange import Exchange, Reply
@@ -107,7 +108,7 @@ def _check_request(exchange: Exchange, name: str, params: object) -> RpcError | 
         required = CREDENTIALS.intersection(load_methods()[name].required)
         check_params(exchange, name, given | dict.fromkeys(required, ""))  # any credentials will do
     except RpcError as refused:
-        return refused
+        return drop_frames(refused)
     return None
 
 
@@ -167,7 +168,7 @@ async def _answer_method(
         limits = await (limiter.spend_point() if data.points else limiter.get_limits())
         return Success(_encode_data(exchange, data, limits))
     except RpcError as refused:
-        error = refused
+        error = drop_frames(refused)
     except TooManyRows as refused:
         error = RpcError("error", params={"error_message": str(refused)})
     except Unavailable:

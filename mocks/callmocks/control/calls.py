@@ -269,8 +269,8 @@ async def _read_calls(body: bytes) -> tuple[list[dict[str, Any]], list[int]]:
         except ProblemError as refused:
             raise _with_line(refused, number) from None
         except Contradiction as error:
-            problem = ProblemError(422, str(error), where=f"$.{error.field}")
-            raise _with_line(problem, number) from None
+            where = f"$.{error.field}"
+            raise _with_line(ProblemError(422, str(error), where=where), number) from None
         numbers.append(number)
         await timer.yield_when_due()
     return calls, numbers
@@ -284,8 +284,9 @@ async def _pin_calls(
         return await store.update_pins(context.tenant, lambda pins: pins.add_many(calls))
     except Contradiction as error:
         index, field = locate_contradiction(error)
-        problem = ProblemError(422, f"{field}: {error.reason}", where=f"$.{field}")
-        raise _with_line(problem, numbers[index]) from None
+        text, where = f"{field}: {error.reason}", f"$.{field}"
+        # No variable of this frame, which is one of the error's, holds it.
+        raise _with_line(ProblemError(422, text, where=where), numbers[index]) from None
 
 
 def _with_line(error: ProblemError, number: int) -> ProblemError:

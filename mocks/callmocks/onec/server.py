@@ -4,6 +4,7 @@ from typing import Final
 from aiohttp import hdrs, web
 from msgspec.structs import replace
 
+from callmocks.contract.garbage import drop_frames
 from callmocks.contract.nesting import is_xml_too_deep
 from callmocks.onec import envelope, service, wsdl
 from callmocks.onec.provider import ONEC, USER
@@ -51,7 +52,7 @@ class OnecServer(ProviderServer):
         except BodyTooLarge as too_large:
             body, error = guard.head, _explain_body_limit(tenant, too_large.limit)
         except SoapError as refused:
-            body, error = guard.head, refused
+            body, error = guard.head, drop_frames(refused)
         charset = request.charset
         handle = partial(service.handle_request, media=media, charset=charset, error=error)
         exchange = self.start_exchange(request, tenant, body, state=state)

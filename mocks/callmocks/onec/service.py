@@ -53,9 +53,10 @@ async def handle_request(
     namespace = ""
     if len(exchange.request) > _BODY_LIMIT_THRESHOLD:
         exchange.use_assumption("onec.body-limit")
+    if error is not None:
+        namespace = envelope.guess_soap_namespace(exchange.request, media)
+        return _answer_soap_error(exchange, namespace, error)
     try:
-        if error is not None:
-            raise error
         prefer_charset = partial(_prefer_charset, exchange, charset)
         read = partial(envelope.read_message, exchange.request, prefer_charset)
         is_long = len(exchange.request) > LONG_REQUEST_BYTES

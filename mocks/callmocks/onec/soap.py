@@ -93,7 +93,8 @@ class SoapBinding:
 
     def render_fault(self, error: SoapError) -> bytes:
         context = spyne.MethodContext(self._server, spyne.MethodContext.SERVER)
-        context.out_error = error
+        # A new one, without frames: spyne's contexts are cycles.
+        context.out_error = SoapError(error.code, error.text)
         return self._serialize(context, {})
 
     def _serialize(self, context: Any, prefixes: dict[str, str]) -> bytes:

@@ -188,9 +188,8 @@ class RequestLimiter:
         except BodyReadError as error:
             response = await error_response(self._app, request, error.status, str(error))
         except web.HTTPException as error:
-            if not _has_unread_compressed_body(request):
-                raise
-            response = error
+            # aiohttp would keep the error in a frame of its own: with all that its frames refer to.
+            response = _copy_response(error)
         except Exception as error:
             if request.writer.output_size or not is_out_of_descriptors(error):
                 raise
@@ -347,6 +346,11 @@ async def rerun_when_overtaken(request: web.Request, handler: Handler) -> web.St
 
 def _has_unread_compressed_body(request: web.BaseRequest) -> bool:
     return not request.content.is_eof() and hdrs.CONTENT_ENCODING in request.headers
+
+
+def _copy_response(error: web.HTTPException) -> web.Response:
+    status, reason = error.status, error.reason
+    return web.Response(body=error.body, status=status, reason=reason, headers=error.headers)
 
 
 def _plain_response(status: int, text: str, headers: str = "") -> bytes:

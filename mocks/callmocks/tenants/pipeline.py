@@ -6,6 +6,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from callmocks.contract.garbage import drop_frames
 from callmocks.errors import OutOfDescriptors, SendLimitReached, Unavailable
 from callmocks.faults.active import ActiveFault
 from callmocks.faults.base import FaultContext
@@ -52,6 +53,7 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
             reply = exchange.provider.unavailable_reply(exchange, str(unavailable))
         if isinstance(unavailable, SendLimitReached | OutOfDescriptors):
             reply = exchange.provider.with_status(exchange, reply, 503)
+        drop_frames(unavailable)
     truncated = None
     if len(reply.body) > _LONG_BODY_BYTES:
         truncated = await run_in_worker(partial(truncate_body, reply.body))

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from callmocks.contract.garbage import drop_frames
 from callmocks.errors import StateError
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ async def rerun_when_stale(attempt: Callable[[], Awaitable[T]]) -> T:
             return await attempt()
         except StaleTenantsError as stale:
             with suppress(StateError):  # the next attempt answers it in the provider's shape
-                await stale.catch_up()
+                await drop_frames(stale).catch_up()
 
 
 class State:

@@ -37,6 +37,7 @@ _PIECE_SECONDS: Final = 0.004
 
 _Steps = Coroutine[Any, Any, Any]
 _HasLeft = Callable[[], bool]
+_Outcome = tuple[Any, BaseException | None]
 
 
 class _Job(NamedTuple):
@@ -147,15 +148,14 @@ def _submit(steps: Coroutine[Any, Any, T], has_left: _HasLeft, is_slow: bool) ->
 def _run_jobs() -> None:
     _local.is_worker = True
     while True:
-        _take_turn(_jobs.get())
+        job = _jobs.get()
+        # An error's frames refer to those that called them, and none of them may know its future.
+        _end_turn(job, _take_turn(job.steps, job.has_left, job.future.cancelled()))
+        del job
 
 
-def _take_turn(job: _Job) -> None:
-    future = job.future
-    outcome = None
-    if future.cancelled():
-        job.steps.close()
-    elif (outcome := _advance(job.steps, job.has_left)) is None:
+def _end_turn(job: _Job, outcome: _Outcome | None) -> None:
+    if outcome is None:
         _jobs.put(job)  # behind those that wait
         return
     if job.is_slow:
@@ -163,17 +163,19 @@ def _take_turn(job: _Job) -> None:
             _slow_jobs.popleft()
             if _slow_jobs:
                 _jobs.put(_slow_jobs[0])
-    if outcome is not None and future.set_running_or_notify_cancel():
+    if job.future.set_running_or_notify_cancel():
         result, error = outcome
         if error is None:
-            future.set_result(result)
+            job.future.set_result(result)
         else:
-            future.set_exception(error)
+            job.future.set_exception(error)
 
 
-# It does not know the future, which would be part of a cycle with an error's frames.
-def _advance(steps: _Steps, has_left: _HasLeft) -> tuple[Any, BaseException | None] | None:
+def _take_turn(steps: _Steps, has_left: _HasLeft, is_cancelled: bool) -> _Outcome | None:
     """The result or the error; None when the turn is over before it ends."""
+    if is_cancelled:
+        steps.close()
+        return None, None
     turn_end = read_stopwatch() + _TURN_SECONDS
     try:
         while read_stopwatch() < turn_end:
