@@ -273,7 +273,7 @@ async def test_silence_is_for_one_request_alone(demo: RunningArm) -> None:
 
 async def test_a_client_that_does_not_read_cannot_grow_the_servers_memory(start: Start) -> None:
     """Requests for 100 answers of 4 MB each, none of them read: not even a few are made."""
-    demo = await start(calls_per_day=40_000)
+    demo = await start()
     await demo.history(limit=10_000)  # the history itself is at hand
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     async with demo.connect("101", max_queue=1, close_timeout=0.1) as raw:

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from callmocks.cdr import tables
-from tests.cdr.conftest import ONE_DAY, WEEK, CdrClient, error_fields, rows, simple, total, tree
+from tests.cdr.conftest import (
+    ONE_DAY,
+    WEEK,
+    CdrClient,
+    CdrServer,
+    error_fields,
+    rows,
+    simple,
+    total,
+    tree,
+)
 
 LEG_FIELDS = list(tables.load_fields("get.call_legs_report").fields)
 SESSION_FIELDS = list(tables.load_fields("get.calls_report").fields)
@@ -17,15 +27,24 @@ FORMAT = "%Y-%m-%d %H:%M:%S"
 Row = dict[str, Any]
 
 
-@pytest.fixture
-def week(api: CdrClient) -> tuple[list[Row], dict[int, list[Row]]]:
+@pytest.fixture(scope="module")
+def week_rows(server: CdrServer) -> tuple[list[Row], dict[int, list[Row]]]:
     """A week's sessions with every field, and the legs of each."""
+    api = CdrClient(server)
     api.tenant()
     sessions = rows(api.sessions(WEEK, fields=SESSION_FIELDS, limit=10_000))
     legs: dict[int, list[Row]] = defaultdict(list)
     for leg in rows(api.legs(WEEK, fields=LEG_FIELDS, limit=10_000)):
         legs[leg["call_session_id"]].append(leg)
+    api.close()
     return sessions, legs
+
+
+@pytest.fixture
+def week(week_rows: Any, api: CdrClient) -> Any:
+    """The same rows, and the tenant that has them."""
+    api.tenant()
+    return week_rows
 
 
 def moment(text: str) -> datetime:
