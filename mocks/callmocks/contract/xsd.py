@@ -41,7 +41,7 @@ class XsdValidator:
         if not count:
             return []
         found = _ViolationCollector(self.schema, min(count, most)).collect(document)
-        elements = list(islice(root.iter(), max(number for number, _ in found) + 1))
+        elements = list(islice(root.iter(), max((n for n, _ in found), default=-1) + 1))
         return [XsdViolation(elements[number], message) for number, message in found]
 
     def _count_violations(self, document: bytes) -> int:
@@ -70,7 +70,8 @@ class _ViolationCollector:
         # A value may be as long as the document.
         self._parser: Any = make_parser(target=self, schema=schema, huge_tree=True)
         self._most = most
-        self._found: list[tuple[int, str]] = []
+        self._found: dict[tuple[int, str], None] = {}
+        self._told = 0
         self._log_length = 0
         self._open: list[tuple[int, str]] = [(0, "")]
         self._latest = self._open[0]
@@ -80,7 +81,7 @@ class _ViolationCollector:
         with suppress(_EnoughFound, etree.XMLSyntaxError):
             etree.fromstring(document, self._parser)
         del self._parser  # which refers to its target
-        return self._found[: self._most]
+        return list(self._found)[: self._most]
 
     def start(self, tag: str, attributes: object) -> None:
         self._read_log()
@@ -106,9 +107,11 @@ class _ViolationCollector:
         for entry in islice(log, self._log_length, None):
             if _is_violation(entry):
                 is_about_it = entry.message.startswith(f"Element '{tag}'")
-                self._found.append((number if is_about_it else parent, entry.message))
+                # A text that is forbidden is told of with each of its pieces.
+                self._found[number if is_about_it else parent, entry.message] = None
+                self._told += 1
         self._log_length = len(log)
-        if len(self._found) >= self._most:
+        if self._told >= self._most:
             raise _EnoughFound
 
 
