@@ -60,7 +60,10 @@ class TenantClient:
         self.open_socket: Any = None
         tenant = suite.registry.get(name)
         assert tenant is not None
-        self._references: list[weakref.ref[Any]] = [weakref.ref(tenant)]
+        self._references: list[weakref.ref[Any]] = [
+            weakref.ref(tenant),
+            weakref.ref(tenant.journal),
+        ]
         self.watch_history()
 
     def watch_history(self) -> None:
@@ -72,6 +75,11 @@ class TenantClient:
     @property
     def is_gone(self) -> bool:
         return not any(each() for each in self._references)
+
+    async def delete(self) -> None:
+        await self.call("DELETE", "")
+        if self.open_socket is not None:
+            await self.open_socket.close()
 
     async def send(self, method: str, url: str, *statuses: int, **options: Any) -> bytes:
         async with self.http.request(method, url, allow_redirects=False, **options) as answer:

@@ -8,8 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import pytest
-from aiohttp import ClientError, WSMsgType, WSServerHandshakeError
+from aiohttp import ClientError, WSMsgType
 
 from callmocks.server.providers import FAULT_TYPES
 from tests.tenants.deletion import (
@@ -26,6 +25,12 @@ from tests.tenants.deletion import (
     property_of,
 )
 
+UPGRADE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version": "13",
+}
 SORTED = [{"field": "total_duration", "order": "desc"}]
 NO_REPORTS = {"cdr": {"disabled_components": ["data_api_reports"]}}
 
@@ -160,6 +165,14 @@ async def break_connection(client: TenantClient) -> None:
     await socket.send_str(frame({"limit": "3"}))
     await socket.receive()
     socket._response.connection.transport.abort()
+    await socket.close()
+
+
+async def break_protocol(client: TenantClient) -> None:
+    socket = await client.connect()
+    socket._response.connection.transport.write(b"\xff" * 100)
+    assert (await socket.receive()).type in (WSMsgType.CLOSE, WSMsgType.CLOSED)
+    await socket.close()
 
 
 async def send_long_message(client: TenantClient) -> None:
@@ -174,12 +187,6 @@ async def leave_connection_open(client: TenantClient) -> None:
     await socket.receive()
     await client.call("GET", "/connections")
     client.open_socket = socket
-
-
-async def refuse_connection(client: TenantClient) -> None:
-    client.operator = basic("101", "nothing")
-    with pytest.raises(WSServerHandshakeError):
-        await client.connect()
 
 
 async def end_connection(client: TenantClient, how: str) -> None:
@@ -214,7 +221,7 @@ ARM = (
     Case("ARM long XML", lambda client: client.post_document(b" " * (1024 * 1024))),
     get_arm("/operator_call_history", 405),
     get_arm("", 426),
-    Case("a refused connection", refuse_connection),
+    get_arm("", 401, **basic("101", "nothing"), **UPGRADE),
     get_arm("/call_record/nothing.wav", 404),
     get_arm("/fax/101/5.pdf", 404),
     get_arm("/nothing", 404),
@@ -224,6 +231,7 @@ ARM = (
     frames("no JSON", f"01{50:010}0001{'operator_call_history':32}[{{"),
     frames("an unknown command", f"01{50:010}0001{'nothing':32}[]"),
     Case("a connection that breaks", break_connection),
+    Case("a connection that is no websocket", break_protocol),
     Case("a long message", send_long_message),
     Case("an open connection", leave_connection_open),
     Case("a closed connection", lambda client: end_connection(client, "close")),

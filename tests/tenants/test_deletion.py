@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 import pytest_asyncio
-from aiohttp import ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientSession, ClientTimeout
 
 from callmocks.config.settings import ServeSettings
 from callmocks.server.mock_server import MockServer
@@ -22,12 +22,7 @@ from tests.tenants.deletion_cases_providers import ARM, CDR, ONEC, list_faults
 async def suite() -> AsyncIterator[tuple[MockServer, ClientSession]]:
     ports = {"arm_port": 0, "cdr_port": 0, "onec_port": 0, "control_port": 0}
     settings = ServeSettings(now="2026-03-02T15:00:00", limits="off", **ports)  # type: ignore[arg-type]
-    # A connection that is kept knows its last request.
-    connector, timeout = TCPConnector(force_close=True), ClientTimeout(20)
-    async with (
-        MockServer(settings) as server,
-        ClientSession(connector=connector, timeout=timeout) as http,
-    ):
+    async with MockServer(settings) as server, ClientSession(timeout=ClientTimeout(20)) as http:
         yield server, http
 
 
@@ -62,7 +57,7 @@ async def test_a_deleted_tenant_is_free_without_a_collection_of_garbage(
         client = TenantClient(server, http, name)
         clients.append((case.name, client))
         await case.run(client)
-        await client.call("DELETE", "")
+        await client.delete()
     for _ in range(200):
         if all(client.is_gone for _, client in clients):
             break

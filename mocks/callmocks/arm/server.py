@@ -23,6 +23,7 @@ from callmocks.arm.service import (
     ArmSession,
     RequestCredentials,
 )
+from callmocks.contract.garbage import drop_frames
 from callmocks.errors import StateError
 from callmocks.provider import media as audio_web
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
@@ -61,7 +62,12 @@ class _SizeLimitedWebSocket(web.WebSocketResponse):
     ) -> bool:
         if code == WSCloseCode.MESSAGE_TOO_BIG:
             message = b"a message has at most %d bytes" % self._max_bytes
-        return await super().close(code=code, message=message, drain=drain)
+        try:
+            return await super().close(code=code, message=message, drain=drain)
+        finally:
+            error = self.exception()
+            if error is not None:
+                drop_frames(error)
 
 
 class ArmServer(ProviderServer):

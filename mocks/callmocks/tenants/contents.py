@@ -13,6 +13,7 @@ import msgspec
 from callmocks.config import validation
 from callmocks.config.validation import format_key
 from callmocks.contract.assumptions import Assumptions
+from callmocks.contract.garbage import drop_frames
 from callmocks.contract.structs import omit_defaults
 from callmocks.errors import Contradiction, SettingsError
 from callmocks.faults.base import FaultError
@@ -67,13 +68,9 @@ class MistakeCollector:
         """What fails inside is a mistake at ``path``, or below it."""
         try:
             yield
-        except ScenarioError as error:
-            self.mistakes += error.put_within(path).mistakes
-        except Contradiction as error:
-            self.mistakes.append(Mistake(f"{path}.{error.field}", error.reason))
-        except SettingsError as error:
-            name = path.rpartition(".")[2]
-            self.mistakes.append(Mistake(path, str(error).removeprefix(f"{name}: ")))
+        except (Contradiction, SettingsError) as error:
+            self.mistakes += _list_mistakes(error, path)
+            drop_frames(error)  # `contextmanager` has it in a variable
 
     def take_until_many(self, items: Iterable[T]) -> Iterator[T]:
         """The items up to that one with which there are as many mistakes as one error lists."""
@@ -85,6 +82,15 @@ class MistakeCollector:
     def raise_if_any(self) -> None:
         if self.mistakes:
             raise ScenarioError(self.mistakes)
+
+
+def _list_mistakes(error: Contradiction | SettingsError, path: str) -> list[Mistake]:
+    if isinstance(error, ScenarioError):
+        return error.put_within(path).mistakes
+    if isinstance(error, Contradiction):
+        return [Mistake(f"{path}.{error.field}", error.reason)]
+    name = path.rpartition(".")[2]
+    return [Mistake(path, str(error).removeprefix(f"{name}: "))]
 
 
 def check_settings(settings: TenantSettings) -> None:
