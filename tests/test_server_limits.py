@@ -233,10 +233,10 @@ async def test_a_body_that_never_ends_gets_a_408_of_the_providers() -> None:
 
 async def test_a_slow_answer_is_no_slow_sender() -> None:
     async with (
-        limited_server(header_timeout=1, body_timeout=1) as there,
+        limited_server(header_timeout=0.5, body_timeout=0.5) as there,
         there.raw("control") as control,
     ):
-        fault = {"provider": "cdr", "fault": "delay", "params": {"ms": 2000}, "times": 1}
+        fault = {"provider": "cdr", "fault": "delay", "params": {"ms": 1000}, "times": 1}
         body = json.dumps(fault).encode()
         head = control.head("control", len(body)).replace(b"tenants", b"tenants/demo/faults")
         control.writer.write(head + body)

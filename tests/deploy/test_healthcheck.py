@@ -106,7 +106,7 @@ class _ErrorHandler(BaseHTTPRequestHandler):
 
 def test_another_status_is_not_healthy() -> None:
     server = HTTPServer(("127.0.0.1", 0), _ErrorHandler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         code, output = run_healthcheck(f"http://127.0.0.1:{server.server_port}")
     finally:

@@ -14,6 +14,7 @@ from aiohttp import ClientError
 from websockets.exceptions import InvalidStatus
 
 from tests.replicas.conftest import (
+    DEADLINE,
     FORBIDDEN,
     HISTORY,
     HISTORY_FRAME,
@@ -325,6 +326,10 @@ async def test_a_replica_killed_under_load_makes_no_answer_wrong(
                 trio[2].kill()
                 killed.set()
 
+    async def count_replicas() -> object:
+        health = await client.control(trio[0], "GET", "/health")
+        return health.json["replica"]["replicas"]
+
     await asyncio.gather(*(load(place) for place in range(24)))
     assert killed.is_set()
     assert len(left) == len(set(left)), "no point was given twice"
@@ -334,6 +339,6 @@ async def test_a_replica_killed_under_load_makes_no_answer_wrong(
     for replica in trio[:2]:
         answer = await client.rpc(replica, "get.account", access_token=f"{name}-token")
         assert answer == "forbidden"
-    await asyncio.sleep(3.5)
-    health = await client.control(trio[0], "GET", "/health")
-    assert health.json["replica"]["replicas"] == 2
+    async with asyncio.timeout(DEADLINE):
+        while await count_replicas() != 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)

@@ -338,7 +338,7 @@ class Stub(http.server.BaseHTTPRequestHandler):
 def run_stub(body: bytes) -> Iterator[str]:
     handler = type("Handler", (Stub,), {"body": body})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/x"
         server.shutdown()
 

@@ -13,7 +13,7 @@ from tests.verification.conftest import CommandRunner, check_arguments
 
 WITHOUT_EFFECT = ("wrong_id", "arm", "http")
 """ARM answers over HTTP carry no id."""
-WAIT = {"never_answer": ("--timeout", "0.5")}
+WAIT = {"never_answer": ("--timeout", "0.2")}
 TRANSPORTS = {"http": "http", "frame": "websocket"}
 BREAKING = [
     pytest.param(

@@ -309,7 +309,7 @@ def gzip_upstream(body: bytes) -> Iterator[tuple[str, list[bytes]]]:
             pass
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/v2.0", sent

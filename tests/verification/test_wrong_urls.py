@@ -50,7 +50,7 @@ def test_a_wrong_path_is_one_error_instead_of_findings(
 
 def test_a_redirect_is_an_error_that_names_the_new_address(cli: CommandRunner) -> None:
     with http.server.HTTPServer(("127.0.0.1", 0), RedirectHandler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         with pytest.raises(CheckError, match="answers 308 and leads to https:"):
             cli("check", "cdr", f"http://127.0.0.1:{server.server_port}/v2.0", "--token", "t")
         server.shutdown()
