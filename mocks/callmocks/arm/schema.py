@@ -34,6 +34,7 @@ _POSITION = re.compile(r"\s*\(<string>, line \d+\)$")
 _ADVICE = re.compile(r", use XML_PARSE_HUGE option|\n")
 _BYTE_ORDER_MARKS = (BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE)
 _MAX_VALUE_CHARS = 80
+_MAX_NAMESPACES = 100  # in scope; the protocol has one
 _MAX_VIOLATIONS = 10
 _MAX_EXPLAINED_ERRORS = 100
 
@@ -168,7 +169,7 @@ def parse(document: bytes, charset: str | None = None) -> etree._Element:
         raise XmlError(f"not well-formed XML: {text}") from None
     if get_dtd(root.getroottree()) is not None:
         raise XmlError("a document type declaration is not accepted")
-    if excess := find_excess(root, document):
+    if excess := find_excess(root, document, _MAX_NAMESPACES):
         raise XmlError(excess)
     return root
 

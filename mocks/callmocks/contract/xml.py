@@ -20,8 +20,8 @@ XmlText: TypeAlias = Annotated[str, _XML_LINE]
 FORBIDDEN_IN_LINE: Final = re.compile("[\0-\x1f\ud800-\udfff\ufffe\uffff]")
 # Of one element: lxml searches all of them for each one.
 MAX_ATTRIBUTES: Final = 100
-# In scope: lxml lists all of them for each element whose prefixes are read.
-MAX_NAMESPACES: Final = 100
+# In the scopes of all elements together: lxml lists a scope each time that a prefix is resolved.
+MAX_SCOPED_NAMESPACES: Final = 5_000_000
 # In a document of so many bytes equals signs are counted instead of attributes. Where an encoding
 # has other bytes for them, there is no room for as many as would take long.
 _SHORT_BYTES: Final = 4096
@@ -45,17 +45,25 @@ def make_parser(*, keep_comments: bool = False, **options: Any) -> etree.XMLPars
 get_dtd: Final = attrgetter("docinfo.internalDTD")
 
 
-def find_excess(root: etree._Element, document: bytes) -> str:
-    """What an element of ``document`` has too many of; empty when none has."""
+def find_excess(root: etree._Element, document: bytes, max_namespaces: int) -> str:
+    """What an element of ``document`` has too many of; empty when none has.
+
+    ``max_namespaces`` are in scope.
+    """
     if len(document) <= _SHORT_BYTES and document.count(b"=") <= MAX_ATTRIBUTES:
         return ""
     if any(len(element.attrib) > MAX_ATTRIBUTES for element in root.iter()):
         return f"an element has more than {MAX_ATTRIBUTES} attributes"
-    in_scope = 0
-    for event, _ in etree.iterwalk(root, events=("start-ns", "end-ns")):
-        in_scope += 1 if event == "start-ns" else -1
-        if in_scope > MAX_NAMESPACES:
-            return f"an element is in the scope of more than {MAX_NAMESPACES} namespaces"
+    in_scope = scoped = 0
+    for event, _ in etree.iterwalk(root, events=("start", "start-ns", "end-ns")):
+        if event == "start":
+            scoped += in_scope
+        else:
+            in_scope += 1 if event == "start-ns" else -1
+        if in_scope > max_namespaces:
+            return f"an element is in the scope of more than {max_namespaces} namespaces"
+        if scoped > MAX_SCOPED_NAMESPACES:
+            return f"the scopes of all elements have more than {MAX_SCOPED_NAMESPACES} namespaces"
     return ""
 
 

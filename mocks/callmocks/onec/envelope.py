@@ -27,6 +27,7 @@ from callmocks.onec.soap import SoapError
 MAX_TAGS: Final = 100_000  # a request with every parameter has about forty
 MAX_UNTAGGED_BYTES: Final = 512 * 1024  # of one text, comment or tag with attributes
 MAX_NAMESPACE_DECLARATIONS: Final = 5000
+MAX_NAMESPACES_IN_SCOPE: Final = 1024
 MAX_ATTRIBUTES: Final = 250_000  # counted by their equals signs
 _HEAD_BYTES: Final = 64 * 1024
 _UNCOUNTED_BYTES: Final = MAX_NAMESPACE_DECLARATIONS * len("xmlns")  # fewer reach no bound
@@ -151,7 +152,7 @@ def parse_document(
         raise SoapError("Client", f"the request is not well-formed XML: {reason}") from None
     if get_dtd(root.getroottree()) is not None:
         raise SoapError("Client", _DTD_FORBIDDEN)
-    if excess := find_excess(root, body):
+    if excess := find_excess(root, body, MAX_NAMESPACES_IN_SCOPE):
         raise SoapError("Client", f"in the request {excess}")
     return root
 
