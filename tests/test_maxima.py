@@ -217,7 +217,9 @@ STEPS: dict[str, Step] = {
     "1C departments": lambda it: it.onec("DepartmentRead"),
     "1C lines": lambda it: it.onec("ServiceLineKindRead"),
     "1C subscriptions": lambda it: it.onec("UserServiceLineRead"),
-    "1C tags": lambda it: it.onec("ClientRead", prop("ChangedFrom", "x") * 45_000),
+    "1C tags": lambda it: it.onec(
+        "ClientRead", '<c:Property name="A"><c:Value>x</c:Value></c:Property>' * 24_900
+    ),
     "1C properties": lambda it: it.onec("ClientRead", '<c:Property name="A"/>' * 99_000),
     "1C values": lambda it: it.onec(
         "ClientRead",
@@ -322,7 +324,6 @@ STEPS: dict[str, Step] = {
 REFUSED = {
     "arm attributes": 400,
     "arm namespaces": 400,
-    "1C tags": 500,
     "1C properties": 500,
     "1C 64 MiB": 500,
     "control 8 MiB": 422,
