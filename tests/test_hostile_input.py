@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import time
 import zlib
@@ -51,15 +52,18 @@ class ServerProcess:
         return "\r\n".join([*lines, "", ""]).encode()
 
     def request(self, name: str, body: bytes, *more: str, path: str = "") -> tuple[int, bytes]:
-        """Send all of it, and read until the server closes."""
+        """Send all of it, and read until the server closes: a second later unless we do."""
         port = int(self.ready[name].split(":")[2].partition("/")[0])
         with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
             raw.sendall(self.head(name, len(body), *more, path=path) + body)
-            got = b""
+            got = rest = b""
             while piece := raw.recv(65536):
                 got += piece
-        head, _, rest = got.partition(b"\r\n\r\n")
-        return int(head.split()[1]), rest
+                head, _, rest = got.partition(b"\r\n\r\n")
+                length = re.search(rb"(?i)^content-length: (\d+)\r?$", head, re.M)
+                if length is not None and len(rest) == int(length[1]):
+                    raw.shutdown(socket.SHUT_WR)
+        return int(got.split()[1]), rest
 
 
 @pytest.fixture(scope="module")

@@ -318,7 +318,8 @@ async def test_a_pinned_call_shows_at_once_although_the_page_was_asked_for_befor
 
 
 @pytest.mark.parametrize("at", ["03T00:00:20", "03T13:31:07", "04T23:59:59"])
-async def test_a_page_of_any_offset_is_cut_out_of_the_whole(demo: RunningArm, at: str) -> None:
+async def test_a_page_of_any_offset_is_cut_out_of_the_whole(start: Start, at: str) -> None:
+    demo = await start(history_from="2024-06-01")
     demo.now(f"2026-03-{at}")
     # A search that has a date goes through the days one by one.
     whole = (await demo.history(limit=600, from_date="2025/01/01")).rows
