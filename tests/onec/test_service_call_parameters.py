@@ -304,6 +304,7 @@ def test_dates_may_be_written_in_these_ways(client: Client, written: str) -> Non
         ("CallResult", make_value("xs:string", 1), "PARAM_WRONG_TYPE", "xs:string"),
         ("CallResult", make_value("xs:decimal", "one"), "PARAM_WRONG_TYPE", "'one'"),
         ("CallResult", make_value("Structure", ""), "PARAM_WRONG_TYPE", "Structure"),
+        ("CallResult", make_value("KeyAndValue", ""), "PARAM_WRONG_TYPE", "KeyAndValue"),
         ("Colour", make_value("xs:string", "red"), "PARAM_UNKNOWN", "one of PeriodFrom, PeriodTo"),
         ("periodfrom", make_value("xs:dateTime", FROM), "PARAM_UNKNOWN", "PERIODFROM"),
     ],
