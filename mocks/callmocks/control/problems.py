@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from callmocks.contract.garbage import drop_frames
 from callmocks.contract.quoting import MAX_ERROR_CHARS, shorten_text
 from callmocks.control.json_struct import doc
 from callmocks.errors import CallmocksError, Unavailable
@@ -94,6 +95,7 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         if error.status == 404:
             detail += "; /openapi.json lists what there is"
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        drop_frames(error)  # aiohttp's request has it, too
         return ProblemError(error.status, detail, headers=headers).to_response()
     except Exception as error:
         if is_out_of_descriptors(error):
