@@ -23,15 +23,6 @@ SUPPORTED = ("3.11", "3.12", "3.13")
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int | None:
-    """Of ``-n auto``: half as many again as cores, for tests wait a third of their time."""
-    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
-        return None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (cores or 1) * 3 // 2
-
-
 def interpreters() -> dict[str, Path]:
     """Supported Pythons on this machine besides the running one, by version."""
     found: dict[str, Path] = {}
