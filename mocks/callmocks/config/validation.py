@@ -1,4 +1,4 @@
-"""Errors of msgspec with what would fit: the known names or values."""
+"""Documents converted to structs; an error says where, and what would fit: names or values."""
 
 from __future__ import annotations
 
