@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
 import threading
@@ -16,6 +17,7 @@ import pytest
 import xmlschema
 
 from callmocks.arm import pages, schema
+from callmocks.cdr import jsonrpc
 from callmocks.control import calls, scenario
 from callmocks.history import columns, factory, history, pins
 from callmocks.history.columns import DayColumns
@@ -115,6 +117,52 @@ async def test_frames_of_many_pins_are_not_made_on_the_event_loop(
                 assert answer.status == expected, (name, await answer.text())
                 await answer.read()
             assert set(threads) == {"callmocks worker"}, name
+
+
+async def test_a_long_request_is_decoded_once_and_beside_the_loop_whatever_faults_are_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoded: list[tuple[str, str, bool]] = []
+
+    class RecordedDecoder:
+        def __init__(self, name: str) -> None:
+            self.name, self.decoder = name, getattr(jsonrpc, name)
+
+        def decode(self, body: bytes) -> Any:
+            if len(memoryview(body)) > worker.LONG_REQUEST_BYTES:
+                decoded.append((self.name, threading.current_thread().name, gc.isenabled()))
+            return self.decoder.decode(body)
+
+    whole, members = "_envelope_decoder", "_members_decoder"
+    for name in (whole, members):
+        monkeypatch.setattr(jsonrpc, name, RecordedDecoder(name))
+    cases: dict[str, tuple[dict[str, Any], int]] = {
+        "status": ({}, 1),
+        "token_expired": ({}, 1),
+        "rpc_error": ({"mnemonic": "limit_exceeded"}, 1),
+        "wrong_id": ({}, 1),
+        "missing_rows": ({}, 2),  # it makes another request
+    }
+    page = LONG_FILTER.replace(b'"limit"', b'"offset": 5, "limit"')
+    async with limited_server() as server, server.raw("cdr") as raw, aiohttp.ClientSession() as it:
+        faults = server.suite.urls["control"] + "/api/tenants/demo/faults"
+        for fault, (params, count) in cases.items():
+            for _ in range(3):
+                body = {"provider": "cdr", "fault": fault, "params": params}
+                async with it.post(faults, json=body) as answer:
+                    assert answer.status == 201, await answer.text()
+            decoded.clear()
+            status, _ = await raw.request("cdr", page)
+            assert status == (503 if fault == "status" else 200)
+            found = [each for each in decoded if each[0] == whole]
+            assert found == [(whole, "callmocks worker", False)] * count, fault
+            assert {thread for _, thread, _ in decoded} == {"callmocks worker"}, fault
+            decoded.clear()
+            await raw.request("cdr", json.dumps(LEGS).encode())  # its answer is long
+            assert {thread for _, thread, _ in decoded} <= {"callmocks worker"}, fault
+            assert bool(decoded) == (fault == "wrong_id"), fault
+            async with it.delete(faults) as answer:
+                assert answer.status == 204
 
 
 async def test_a_page_with_a_call_that_was_pinned_while_it_was_made_is_not_kept(

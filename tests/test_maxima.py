@@ -144,6 +144,15 @@ class MaximalSuite:
             assert answer[0] == 201, answer[1][:200]
         return answer
 
+    def faulty(self, body: bytes) -> tuple[int, bytes]:
+        """A request to CDR with twenty faults that read it, rewrite it or change its answer."""
+        for fault in ("missing_rows", "token_expired", "duplicate_rows", "wrong_id") * 5:
+            switched = json.dumps({"provider": "cdr", "fault": fault}).encode()
+            assert self.request(f"{self.tenant}/faults", switched)[0] == 201
+        answer = self.request(self.urls["cdr"], body)
+        assert self.request(f"{self.tenant}/faults", method="DELETE")[0] == 204
+        return answer
+
     def change(self, method: str, path: str, **body: Any) -> tuple[int, bytes]:
         url = f"{self.urls['control']}/api/tenants{path}"
         return self.request(url, json.dumps(body).encode() if body else None, method)
@@ -197,6 +206,10 @@ STEPS: dict[str, Step] = {
     ),
     "id of numbers": lambda it: it.request(
         it.urls["cdr"], b'{"jsonrpc": "2.0", "id": [' + b"1e308," * 349_000 + b"1]}"
+    ),
+    "lists with faults": lambda it: it.faulty(
+        b'{"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report", "params": {"offset": 9,'
+        b'"access_token": "none", "a": [' + (b"[" * 240 + b"]" * 240 + b",") * 4300 + b"1]}}"
     ),
     "employees like": lambda it: it.cdr_list("get.employees", "full_name"),
     "numbers like": lambda it: it.cdr_list("get.virtual_numbers", "virtual_phone_number"),

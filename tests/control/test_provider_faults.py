@@ -1,5 +1,7 @@
 """Faults of the Data API and of 1C-Connect, switched on over the admin API and met on a socket."""
 
+import json
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -69,6 +71,29 @@ async def test_a_wrong_id_a_missing_result_and_missing_metadata(client: Client) 
     assert (await client.cdr(limit=2))["result"] == {"data": whole["result"]["data"]}
     assert await client.mnemonic("no.such") == "method_not_found"  # an error is left alone
     assert await client.applied() == []
+
+
+@pytest.mark.parametrize(
+    "id", ["0", "-1", "1.5", "1e20", "-1e308", f"{2**53}", f"-{2**53}", "9" * 4300]
+)
+async def test_a_wrong_id_is_another_number_for_every_reader(client: Client, id: str) -> None:
+    await client.fault("cdr", "wrong_id")
+    params = json.dumps({"access_token": client.token})
+    body = f'{{"jsonrpc": "2.0", "id": {id}, "method": "get.account", "params": {params}}}'
+    async with client.http.post(client.urls["cdr"], data=body) as answer:
+        other = json.loads(await answer.read(), parse_int=float)["id"]
+    sent = math.inf if len(id) > 400 else float(id)
+    assert math.isfinite(other) and other != sent
+    assert await client.applied() == ["wrong_id"]
+
+
+async def test_an_offset_beyond_all_pages_is_refused_as_without_a_fault(client: Client) -> None:
+    offset = int("9" * 4300)
+    expected = await client.cdr(offset=offset)
+    for fault in ("missing_rows", "duplicate_rows"):
+        await client.fault("cdr", fault, {"rows": 10_000})
+        assert await client.cdr(offset=offset) == {**expected, "id": client.id}
+        assert await client.applied() == []
 
 
 async def test_rows_are_missing_or_twice_between_pages(client: Client) -> None:

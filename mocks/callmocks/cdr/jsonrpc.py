@@ -3,6 +3,7 @@
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,10 +11,11 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from callmocks.cdr.errors import RpcError
-from callmocks.contract.garbage import drop_frames
+from callmocks.contract.garbage import drop_frames, paused_collection
 from callmocks.contract.json_values import decode_json, make_json_decoder
 from callmocks.contract.nesting import iter_json_depths
-from callmocks.tenants.exchange import Reply
+from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_in_worker
 
 # Nesting that is read of a body too deep for the decoder: what stands deeper is refused anyway, by
 # the filter's own limit (64 levels are 128 of JSON).
@@ -46,22 +48,40 @@ _members_decoder = msgspec.json.Decoder(Members)
 
 class ParsedRequest:
     """``error`` is the first rule it breaks, ``readable`` whether there is an envelope at all,
-    ``echo_id`` the id to answer with: as it was spelt if it is a string or a number, else null.
-    A byte order mark is passed over.
+    ``echo_id`` the id to answer with: as it was spelt if it is a string or a number, else null,
+    ``json_error`` where it is no JSON, and why. A byte order mark is passed over.
     """
 
-    __slots__ = ("body", "echo_id", "envelope", "error", "has_byte_order_mark", "readable")
+    __slots__ = (
+        "body",
+        "echo_id",
+        "envelope",
+        "error",
+        "has_byte_order_mark",
+        "json_error",
+        "readable",
+    )
 
     def __init__(self, body: bytes) -> None:
+        if len(body) > LONG_REQUEST_BYTES:
+            with paused_collection():
+                self._parse(body)
+        else:
+            self._parse(body)
+
+    def _parse(self, body: bytes) -> None:
         self.body = body
         self.has_byte_order_mark = body.startswith(BOM_UTF8)
         self.echo_id = NULL_ID
         self.error: RpcError | None = None
         self.readable = True
+        self.json_error: tuple[str, str] | None = None
         try:
             self.envelope, sent_id = _decode_envelope(body.removeprefix(BOM_UTF8))
         except RpcError as error:
             self.envelope, self.error, self.readable = Envelope(), drop_frames(error), False
+            if error.mnemonic == "parse_error":
+                self.json_error = locate_json_error(body)
             return
         request_id = self.envelope.id
         if isinstance(request_id, msgspec.Raw) and bytes(request_id)[:1] in b'"-0123456789':
@@ -79,6 +99,28 @@ class ParsedRequest:
         if not isinstance(sent.method, str):
             return _invalid_request("method", sent.method, "a string")
         return None
+
+
+def read_request(exchange: Exchange) -> ParsedRequest:
+    """Parsed once, until a fault writes another request."""
+    if (parsed := _find_parsed(exchange)) is None:
+        parsed = exchange.parsed = ParsedRequest(exchange.request)
+    return parsed
+
+
+async def read_long_request(exchange: Exchange) -> ParsedRequest:
+    """In a thread if it is long and not parsed yet."""
+    is_long = len(exchange.request) > LONG_REQUEST_BYTES
+    if is_long and _find_parsed(exchange) is None:
+        return await run_in_worker(partial(read_request, exchange))
+    return read_request(exchange)
+
+
+def _find_parsed(exchange: Exchange) -> ParsedRequest | None:
+    parsed = exchange.parsed
+    if isinstance(parsed, ParsedRequest) and parsed.body is exchange.request:
+        return parsed
+    return None
 
 
 def _decode_envelope(body: bytes) -> tuple[Envelope, object]:

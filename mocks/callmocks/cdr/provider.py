@@ -10,12 +10,13 @@ from msgspec.structs import replace
 from callmocks.cdr import account, jsonrpc, limits, openrpc
 from callmocks.cdr.errors import ERRORS_WITHOUT_LIMITS, RpcError, load_error_table
 from callmocks.cdr.faults import FAULT_TYPES
-from callmocks.cdr.jsonrpc import ParsedRequest
+from callmocks.cdr.jsonrpc import ParsedRequest, read_request
 from callmocks.config.types import PROVIDER_TITLES
 from callmocks.contract.cached_property import cached_property
 from callmocks.contract.journal import ResponseSummary
 from callmocks.contract.json_values import decode_json
 from callmocks.contract.listed_names import Operations
+from callmocks.faults.base import MAX_COUNT
 from callmocks.provider.base import Credential, Provider, RequestKey, WireExchange
 from callmocks.provider.listeners import URL_PATHS
 from callmocks.tenants.exchange import Exchange, Reply
@@ -64,7 +65,10 @@ class CdrProvider(Provider):
         return int if limits.POINTS_KEY.fullmatch(key) else None
 
     def find_operation(self, exchange: Exchange | WireExchange) -> str:
-        method = ParsedRequest(exchange.request).envelope.method
+        if isinstance(exchange, Exchange):
+            method = read_request(exchange).envelope.method
+        else:
+            method = ParsedRequest(exchange.request).envelope.method
         return method if isinstance(method, str) else ""
 
     def read_fields(self, request: bytes) -> dict[str, object]:
@@ -150,7 +154,7 @@ class CdrProvider(Provider):
     def replay_reply(self, exchange: Exchange, recorded: WireExchange) -> Reply | None:
         body = recorded.response
         response = jsonrpc.split_members(body)
-        request = ParsedRequest(exchange.request)
+        request = read_request(exchange)
         if response and request.readable:
             if bytes(response.get("id", b"null")) != b"null":
                 response["id"] = request.echo_id
@@ -180,20 +184,28 @@ class CdrProvider(Provider):
         if error.code not in _CODES_BEFORE_AUTHENTICATION and name not in ERRORS_WITHOUT_LIMITS:
             spent = given.get("limit_type") if name == "limit_exceeded" else None
             error.metadata = {"limits": limits.initial_limits(exchange, spent)}
-        return jsonrpc.make_error_reply(error, ParsedRequest(exchange.request).echo_id)
+        return jsonrpc.make_error_reply(error, read_request(exchange).echo_id)
 
     def unavailable_reply(self, exchange: Exchange, text: str) -> Reply:
-        request_id = ParsedRequest(exchange.request).echo_id
+        request_id = read_request(exchange).echo_id
         return jsonrpc.make_error_reply(RpcError("internal_error"), request_id)
 
     def with_wrong_id(self, exchange: Exchange, reply: Reply) -> Reply | None:
         response = jsonrpc.split_members(reply.body)
         if "id" not in response:
             return None
-        id = decode_json(response["id"])
-        other = f"{id}x" if isinstance(id, str) else (id or 0) + 1
+        other = _change_id(decode_json(response["id"]))
         response["id"] = msgspec.Raw(msgspec.json.encode(other))
         return replace(reply, body=msgspec.json.encode(response))
+
+
+def _change_id(id: object) -> str | float:
+    if isinstance(id, str):
+        return f"{id}x"
+    # Beyond these, the next number may be the same one for a client that reads doubles.
+    if isinstance(id, int | float) and abs(id) <= MAX_COUNT:
+        return id + 1
+    return 1
 
 
 class _ResponseError(msgspec.Struct):

@@ -38,13 +38,14 @@ class CdrServer(ProviderServer):
         except BodyTooLarge as error:
             exchange = self.start_exchange(request)
             expected = f"a body of at most {error.limit} bytes"
-            handle: Handler = partial(_answer_oversized, expected, "a larger one", NULL_ID)
-            return await self.respond(request, exchange, handle)
+            answer = partial(_answer_oversized, expected, "a larger one", NULL_ID)
+            return await self.respond(request, exchange, answer)
         parsed = await _parse_request(body)
         tenant = self._find_tenant(parsed.envelope)
         exchange = self.start_exchange(request, tenant, body)
         _note_content_type(request, exchange)
-        handle = partial(service.handle_request, parsed=parsed)
+        exchange.parsed = parsed
+        handle: Handler = service.handle_request
         if parsed.readable and is_json_too_deep(body, max_depth):
             expected = f"nesting of at most {max_depth} levels"
             handle = partial(_answer_oversized, expected, "a deeper one", parsed.echo_id)

@@ -26,8 +26,8 @@ from callmocks.cdr.jsonrpc import (
     ParsedRequest,
     encode_error,
     encode_result,
-    locate_json_error,
     make_error_reply,
+    read_long_request,
 )
 from callmocks.cdr.limits import PointLimits, RateLimiter
 from callmocks.cdr.methods import METHODS, MethodHandler, check_params
@@ -61,9 +61,8 @@ API_VERSION = {
 _log = logging.getLogger(__name__)
 
 
-async def handle_request(exchange: Exchange, parsed: ParsedRequest | None = None) -> Reply:
-    if parsed is None or parsed.body is not exchange.request:  # a fault may have rewritten it
-        parsed = ParsedRequest(exchange.request)
+async def handle_request(exchange: Exchange) -> Reply:
+    parsed = await read_long_request(exchange)
     method = _find_method(exchange, parsed)
     if isinstance(method, RpcError):
         result = _make_error(exchange, method)
@@ -85,7 +84,7 @@ async def find_refusal(exchange: Exchange) -> Reply | None:
 
     Credentials, account and points are not checked.
     """
-    parsed, name = ParsedRequest(exchange.request), exchange.operation
+    parsed, name = await read_long_request(exchange), exchange.operation
     if parsed.error is None and name not in METHODS:
         return None
     method = _find_method(exchange, parsed)
@@ -121,8 +120,8 @@ def _find_method(exchange: Exchange, parsed: ParsedRequest) -> Method | RpcError
         exchange.add_violation("byte 1", "JSON", "a byte order mark")
         return RpcError("parse_error")
     if parsed.error is not None:
-        if parsed.error.mnemonic == "parse_error":
-            where, reason = locate_json_error(parsed.body)
+        if parsed.json_error is not None:
+            where, reason = parsed.json_error
             exchange.add_violation(where, "JSON", reason)
         return parsed.error
     found = get_method(_RPC_METHODS, name)

@@ -50,8 +50,8 @@ def validate_request(body: bytes) -> ValidationResult:
         found.add("byte 1", "no byte order mark", "one", "assumed", "cdr.byte-order-mark")
     if error is None:
         _check_params(parsed.envelope, found)
-    elif error.mnemonic == "parse_error":
-        where, got = locate_json_error(body)
+    elif parsed.json_error is not None:
+        where, got = parsed.json_error
         found.add(where, "JSON", got)
     elif error.value is not None:
         where = error.field or "request"

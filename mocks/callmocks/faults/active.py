@@ -165,10 +165,7 @@ class ActiveFaults:
         return fault
 
     async def match(self, exchange: Exchange) -> list[tuple[ActiveFault, FaultContext]]:
-        provider = exchange.provider
-        if not exchange.operation:
-            exchange.operation = provider.find_operation(exchange)
-        active = tuple(self.by_provider.get(provider.name, ()))
+        active = tuple(self.by_provider.get(exchange.provider.name, ()))
         matched = [(each, await each.match(exchange, exchange.operation)) for each in active]
         return [(each, context) for each, context in matched if context is not None]
 

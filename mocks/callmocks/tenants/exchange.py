@@ -86,6 +86,7 @@ class Exchange(msgspec.Struct):
     transmission: Transmission = msgspec.field(default_factory=Transmission)
     started: float = msgspec.field(default_factory=read_stopwatch)
     reserved_bytes: int = 0
+    parsed: object = None  # what the provider has read of `request`, to be read once
 
     @classmethod
     def start(

@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -15,8 +16,9 @@ from callmocks.tenants.descriptors import SPARE_DESCRIPTORS, is_out_of_descripto
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.journal import TruncatedBody, truncate_body
 from callmocks.tenants.state import StaleTenantsError
-from callmocks.tenants.worker import run_in_worker
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long, run_in_worker
 
+T = TypeVar("T")
 Handler = Callable[[Exchange], Awaitable[Reply]]
 # Of which the hash is not made on the loop.
 _LONG_BODY_BYTES = 16 * 1024 * 1024
@@ -31,6 +33,9 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
     """
     try:
         if exchange.tenant.faults.by_provider.get(exchange.provider.name):
+            if not exchange.operation:
+                find_operation = exchange.provider.find_operation
+                exchange.operation = await _run_reader(find_operation, exchange.request, exchange)
             matched = await exchange.tenant.faults.match(exchange)
             reply = await _run_with_faults(exchange, handle, matched)
         else:
@@ -106,24 +111,33 @@ async def _run_with_faults(exchange: Exchange, handle: Handler, matched: Matched
 async def _apply_faults(
     exchange: Exchange, handle: Handler, matched: MatchedFaults, applied: set[str]
 ) -> Reply:
-    original, reply = exchange.request, None
-    for active, context in matched:
-        if (request := active.fault.rewrite_request(context)) is not None:
-            exchange.request = request
-            applied.add(active.id)
-    for active, context in matched:
-        if reply is None and (reply := active.fault.short_circuit(context)) is not None:
-            applied.add(active.id)
+    original, parsed, reply = exchange.request, exchange.parsed, None
     try:
+        for active, context in matched:
+            request = await _run_reader(active.fault.rewrite_request, exchange.request, context)
+            if request is not None:
+                exchange.request = request
+                applied.add(active.id)
+        for active, context in matched:
+            if reply is None:
+                reply = await _run_reader(active.fault.short_circuit, exchange.request, context)
+                if reply is not None:
+                    applied.add(active.id)
         if reply is None:
             reply = await handle(exchange)
     finally:
-        exchange.request = original
+        exchange.request, exchange.parsed = original, parsed
     for hook in ("modify_response", "corrupt_bytes"):
         for active, context in matched:
-            changed: Reply | None = getattr(active.fault, hook)(context, reply)
+            change: Callable[..., Reply | None] = getattr(active.fault, hook)
+            changed = await _run_reader(change, reply.body, context, reply)
             if changed is not None:
                 exchange.row_count = exchange.total = None
                 reply = changed
                 applied.add(active.id)
     return reply
+
+
+async def _run_reader(hook: Callable[..., T], read: bytes, *args: object) -> T:
+    """In a thread when the bytes that it reads are long."""
+    return await run_if_long(partial(hook, *args), len(read) > LONG_REQUEST_BYTES)

@@ -5,7 +5,7 @@ from msgspec import Meta
 
 from callmocks.cdr import jsonrpc, openrpc
 from callmocks.contract.json_values import decode_json
-from callmocks.faults.base import Fault, FaultContext
+from callmocks.faults.base import MAX_COUNT, Fault, FaultContext
 
 RowCount = Annotated[int, Meta(ge=0, le=10_000, description="How many at each border; 0 is off.")]
 
@@ -38,7 +38,7 @@ def _shift_offset(request: bytes, rows: int) -> bytes | None:
     params = jsonrpc.split_members(members.get("params", msgspec.Raw(b"null")))
     offset = _get_number(params, "offset", 0)
     limit = _get_number(params, "limit", openrpc.DEFAULT_LIMIT)
-    if not rows or offset <= 0 or limit <= 0:
+    if not rows or not 0 < offset <= MAX_COUNT or limit <= 0:
         return None
     moved = max(0, offset + rows * -(-offset // limit))
     params["offset"] = msgspec.Raw(b"%d" % moved)

@@ -2,6 +2,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from callmocks.cdr import jsonrpc
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
@@ -23,8 +24,8 @@ class TokenExpired(Fault, frozen=True):
 
     async def prepare(self, context: FaultContext) -> None:
         """True if the token is expired; expires it while fewer than ``tokens`` are."""
-        fields = context.exchange.provider.read_fields(context.exchange.request)
-        token = fields.get("params.access_token")
+        params = jsonrpc.read_request(context.exchange).envelope.params
+        token = params.get("access_token") if isinstance(params, dict) else None
         if isinstance(token, str):
             context.prepared = await context.add_to_bounded_set(token, self.tokens)
 
