@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,12 +19,12 @@ import xmlschema
 
 from callmocks.arm import pages, schema
 from callmocks.cdr import jsonrpc
-from callmocks.control import calls, scenario
+from callmocks.control import calls
 from callmocks.history import columns, factory, history, pins
 from callmocks.history.columns import DayColumns
 from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.history import History
-from callmocks.tenants import contents, worker
+from callmocks.tenants import worker
 from tests.control.server_client import SOAP, basic
 from tests.limited_server import ARM, PATHS, error_text, limited_server
 from tests.test_serve import LEGS, get, serving_from_start
@@ -235,19 +236,18 @@ async def test_work_that_cannot_be_cut_leaves_a_thread_to_others(
 ) -> None:
     begun, may_end = threading.Semaphore(0), threading.Event()
 
-    def fill_tenant(*args: Any) -> Any:
-        begun.release()
-        assert may_end.wait(30)
-        return contents.fill_tenant(*args)
+    class BlockedDays(GeneratedDays):
+        def prepare(self) -> None:
+            begun.release()
+            assert may_end.wait(30)
+            super().prepare()
 
-    monkeypatch.setattr(scenario, "fill_tenant", fill_tenant)
+    monkeypatch.setattr(factory, "GeneratedDays", BlockedDays)
     async with limited_server() as server, aiohttp.ClientSession() as client:
         tenants = server.suite.urls["control"] + "/api/tenants"
-        async with client.post(tenants, json={"name": "other"}) as created:
-            assert created.status == 201
-        changes = [
-            asyncio.ensure_future(client.put(f"{tenants}/{name}/scenario", json={}))
-            for name in ("demo", "other")
+        created = [
+            asyncio.ensure_future(client.post(tenants, json={"name": f"t{n}", "world": world}))
+            for n, world in enumerate({"sizes": {"organisations": size}} for size in (600, 601))
         ]
         assert await asyncio.to_thread(begun.acquire, timeout=30)
         async with server.raw("cdr") as raw:
@@ -255,9 +255,47 @@ async def test_work_that_cannot_be_cut_leaves_a_thread_to_others(
         assert (status, "result" in json.loads(answer)) == (200, True), answer
         assert not begun.acquire(blocking=False)
         may_end.set()
-        for change in changes:
-            async with await change as changed:
+        for creation in created:
+            async with await creation as made:
+                assert made.status == 201, await made.text()
+
+
+async def test_the_calls_of_a_scenario_end_with_their_client_and_let_others_be_pinned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    count = 100
+    added: list[int] = []
+    half, may_go_on = threading.Semaphore(0), threading.Event()
+
+    class WatchedPins(pins.Pins):
+        def add_numbered(self, numbered: pins.NumberedPin) -> pins.Pin:
+            added.append(numbered.sequence)
+            if len(added) == count // 2:
+                half.release()
+                assert may_go_on.wait(30)
+            return super().add_numbered(numbered)
+
+    monkeypatch.setattr(history, "Pins", WatchedPins)
+    days = [date(2026, 3, 2) - timedelta(days=n) for n in range(count)]
+    pinned = [{"start": f"{day}T12:00:00"} for day in days]
+    body = json.dumps({"seed": 9, "calls": pinned})
+    head = f"PUT /api/tenants/demo/scenario HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
+    async with limited_server() as server, aiohttp.ClientSession() as client:
+        tenants = server.suite.urls["control"] + "/api/tenants"
+        async with client.post(tenants, json={"name": "other"}) as created:
+            assert created.status == 201
+        async with server.raw("control") as raw:
+            raw.writer.write(f"{head}\r\n\r\n{body}".encode())
+            assert await asyncio.to_thread(half.acquire, timeout=30)
+            async with client.put(f"{tenants}/other/scenario", json={"seed": 3}) as changed:
                 assert changed.status == 200, await changed.text()
+        async with client.get(f"{tenants}/demo/scenario") as shown:
+            before = await shown.json()
+        may_go_on.set()
+        async with client.put(f"{tenants}/other/scenario", json={"calls": pinned[:1]}) as changed:
+            assert changed.status == 200, await changed.text()
+        async with client.get(f"{tenants}/demo/scenario") as shown:
+            assert (await shown.json(), before["seed"], len(added)) == (before, 42, count // 2 + 1)
 
 
 async def test_a_thread_that_cannot_be_started_is_an_error_and_the_next_request_tries_again(

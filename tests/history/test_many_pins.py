@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
-from callmocks.history import columns
+from callmocks.history import columns, pins
 from callmocks.history.columns import DayColumns
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.history import History
-from callmocks.history.pins import Pins
+from callmocks.history.pins import PinCounters, Pins
 from callmocks.history.views.arm import OperatorLegs
 from callmocks.tenants.settings import TenantSettings
 
@@ -128,6 +128,21 @@ def test_the_truth_has_each_of_them() -> None:
     refs = {row.call_ref for call in truth for row in call.arm}
     shown = made.pins.operator_legs.values()
     assert refs == {ref for legs in shown for ref in call_refs(made.pins, legs)}
+
+
+def test_what_counts_the_days_is_not_copied_for_each_pin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copies: list[PinCounters] = []
+
+    class RecordedCounters(PinCounters, frozen=True):
+        def __post_init__(self) -> None:
+            copies.append(self)
+
+    monkeypatch.setattr(pins, "PinCounters", RecordedCounters)
+    made = make_empty_history()
+    added = made.pins.add_many(pin_requests(50, made))
+    assert (len(added), made.pins.counters.added, len(copies) < 10) == (50, 50, True)
 
 
 def test_a_thousand_pins_do_not_cost_a_thousand_times_as_much() -> None:

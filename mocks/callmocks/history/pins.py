@@ -96,7 +96,8 @@ class Pins:
         self._talks = OperatorTalks()
         self._client_calls = ClientCalls()
         self._frames: _PinFrames | None = None
-        self.counters = PinCounters()
+        self._added_count = 0
+        self._last_numbers: dict[int, int] = {}
         self.revision = 0  # how often it was changed
 
     def copy(self) -> Pins:
@@ -108,6 +109,14 @@ class Pins:
 
     def __len__(self) -> int:
         return len(self._pins)
+
+    @property
+    def counters(self) -> PinCounters:
+        return PinCounters(self._added_count, dict(self._last_numbers))
+
+    @counters.setter
+    def counters(self, counters: PinCounters) -> None:
+        self._added_count, self._last_numbers = counters.added, dict(counters.numbers)
 
     def add(self, request: dict[str, Any]) -> Pin:
         return self.add_many([request])[0]
@@ -213,11 +222,11 @@ class Pins:
     def give_number(self, request: dict[str, Any]) -> NumberedPin:
         """All that can be told of a call without building it; ``Contradiction``."""
         resolved = resolve_pin(parse_pin(request), self._generated.directory)
-        day, counters = day_of(resolved.start_ms), self.counters
+        day = day_of(resolved.start_ms)
         if day < self._first_day:
             first = date_of_day(self._first_day)
             raise Contradiction("start", f"the history of this tenant begins on {first}")
-        last = counters.numbers.get(day, 0)
+        last = self._last_numbers.get(day, 0)
         number = resolved.call.number or last + 1
         count = _count_numbers(max(len(resolved.legs), 1))
         last_number = number + count - 1
@@ -231,9 +240,9 @@ class Pins:
             if id in self._pins or id in self._covered or id in self._reserved:
                 raise Contradiction("number", f"the pinned call {id} has it already")
         self._reserved.update(covered)
-        numbers = {**counters.numbers, day: max(last, last_number)}
-        self.counters = PinCounters(counters.added + 1, numbers)
-        return NumberedPin(resolved, counters.added, covered)
+        self._last_numbers[day] = max(last, last_number)
+        self._added_count += 1
+        return NumberedPin(resolved, self._added_count - 1, covered)
 
     def add_numbered(self, numbered: NumberedPin) -> Pin:
         pin = self._build_pin(numbered.resolved, numbered.sequence)

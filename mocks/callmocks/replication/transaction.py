@@ -16,6 +16,7 @@ from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import StateDump
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import MutableTenant
+from callmocks.tenants.worker import run_at_once
 
 T = TypeVar("T")
 
@@ -97,7 +98,7 @@ def _fill_prepared(
     if fill is None:
         return None
     try:
-        return state, fill(tenant)
+        return state, run_at_once(fill(tenant))
     except BaseException:
         tenant.journal.close()
         raise

@@ -331,9 +331,11 @@ def plan_tenants(settings: ServeSettings) -> dict[str, PlannedTenant]:
 
 def open_registry(settings: ServeSettings) -> Registry:
     """A registry with the tenant ``demo``, the calls of the settings pinned."""
+    from callmocks.tenants.worker import run_at_once
+
     registry = create_registry()
     demo = plan_tenants(settings)[DEFAULT_TENANT]
-    demo.fill_tenant(registry.create(demo.settings))
+    run_at_once(demo.fill_tenant(registry.create(demo.settings)))
     return registry
 
 

@@ -32,10 +32,12 @@ class PlannedTenant(msgspec.Struct, frozen=True):
     found: FoundTenant | None = None
     calls: Path | None = None  # a file of calls to pin
 
-    def fill_tenant(self, tenant: Tenant) -> StateDump:
+    async def fill_tenant(self, tenant: Tenant) -> StateDump:
         if self.calls is not None:
             pin_calls_from_file(tenant.pins, self.calls)
-        return StateDump() if self.found is None else fill_tenant(tenant, self.found.scenario)
+        if self.found is None:
+            return StateDump()
+        return await fill_tenant(tenant, self.found.scenario)
 
     async def create(self, store: TenantStore) -> Tenant:
         """``ScenarioError`` names the place in a file; others are of flags."""

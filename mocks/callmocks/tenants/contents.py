@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from itertools import islice
@@ -49,14 +49,18 @@ from callmocks.tenants.scenario import (
 )
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.state import StateDump
+from callmocks.tenants.worker import PieceTimer
 
 if TYPE_CHECKING:
     from callmocks.tenants.tenant import Tenant
 
 T = TypeVar("T")
 
-FillTenant = Callable[["Tenant"], StateDump]
-"""Puts things into a tenant that nobody uses yet; returns what its state has to hold."""
+FillTenant = Callable[["Tenant"], Coroutine[Any, Any, StateDump]]
+"""Puts things into a tenant that nobody uses yet; returns what its state has to hold.
+
+It waits for nothing but its turn.
+"""
 
 
 class MistakeCollector:
@@ -135,19 +139,22 @@ def _check_choice(assumption: str, choice: str) -> None:
         raise SettingsError(str(error).removeprefix(f"assumption {assumption}: ")) from None
 
 
-def fill_tenant(tenant: Tenant, scenario: TenantScenario) -> StateDump:
+async def fill_tenant(tenant: Tenant, scenario: TenantScenario) -> StateDump:
     """``ScenarioError`` when it cannot hold what the scenario says beyond its settings."""
     found, dump = MistakeCollector(), StateDump()
     if scenario.clock is not None:
         with found.catch_mistake("clock"):
             apply_clock_state(tenant.clock, scenario.clock)
     numbered: dict[str, NumberedPin] = {}
+    timer = PieceTimer()
     for index, call in found.take_until_many(enumerate(scenario.calls)):
         with found.catch_mistake(path := f"calls[{index}]"):
             numbered[path] = tenant.pins.give_number(msgspec.to_builtins(call))
+        await timer.yield_when_due()
     for index, fault in found.take_until_many(enumerate(scenario.faults)):
         with found.catch_mistake(f"faults[{index}]"):
             _enable_fault(tenant, fault, dump)
+        await timer.yield_when_due()
     _raise_last_numbers(tenant, scenario, found)
     for key, value in found.take_until_many(scenario.quotas.items()):
         with found.catch_mistake(f"quotas{format_key(key)}"):
@@ -157,6 +164,7 @@ def fill_tenant(tenant: Tenant, scenario: TenantScenario) -> StateDump:
     for path, pin in found.take_until_many(numbered.items()):
         with found.catch_mistake(path):
             tenant.pins.add_numbered(pin)
+        await timer.yield_when_due()
     found.raise_if_any()
     return dump
 

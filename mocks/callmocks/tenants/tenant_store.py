@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 from callmocks.errors import SettingsError
 from callmocks.tenants.open_connections import END_REASON
 from callmocks.tenants.snapshots import Snapshot, SnapshotInfo, check_limits, continue_numbers
-from callmocks.tenants.worker import run_in_worker
+from callmocks.tenants.worker import run_computation, run_in_worker
 
 if TYPE_CHECKING:
     from callmocks.contract.assumptions import Assumptions
@@ -94,7 +94,7 @@ class TenantStore:
     ) -> None:
         try:
             if fill is not None:
-                filled = await run_in_worker(partial(fill, tenant), is_slow=True)
+                filled = await run_computation(fill(tenant), is_long=True)
                 await tenant.state.replace_all(filled)
                 # Other requests were served meanwhile.
                 if replaced is not None:

@@ -84,6 +84,16 @@ class PieceTimer:
             self._since = read_stopwatch()
 
 
+def run_at_once(steps: Coroutine[Any, Any, T]) -> T:
+    """Run ``steps`` to the end in this thread; ``ClientDisconnected`` as from ``yield_turn``."""
+    while True:
+        try:
+            steps.send(None)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+
 async def run_computation(steps: Coroutine[Any, Any, T], is_long: bool) -> T:
     """Run ``steps`` on the loop, or in a thread when it is long."""
     if not is_long or getattr(_local, "is_worker", False):
@@ -177,6 +187,7 @@ def _take_turn(steps: _Steps, has_left: _HasLeft, is_cancelled: bool) -> _Outcom
         steps.close()
         return None, None
     turn_end = read_stopwatch() + _TURN_SECONDS
+    check = _disconnect_check.set(has_left)
     try:
         while read_stopwatch() < turn_end:
             if has_left():
@@ -186,6 +197,8 @@ def _take_turn(steps: _Steps, has_left: _HasLeft, is_cancelled: bool) -> _Outcom
         return done.value, None
     except BaseException as error:
         return None, error
+    finally:
+        _disconnect_check.reset(check)
     return None
 
 
