@@ -305,13 +305,17 @@ async def test_a_thread_that_cannot_be_started_is_an_error_and_the_next_request_
     def refuse_start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    async with limited_server() as server, server.raw("cdr") as raw:
-        with monkeypatch.context() as refused:
-            refused.setattr(worker, "_threads", 0)
-            refused.setattr(threading.Thread, "start", refuse_start)
-            for _ in range(3):  # more than there are workers
-                _, answer = await raw.request("cdr", LONG_FILTER)
-                assert json.loads(answer)["error"]["data"]["mnemonic"] == "internal_error", answer
+    async with limited_server() as server, server.raw("cdr") as raw, aiohttp.ClientSession() as it:
+        faults = server.suite.urls["control"] + "/api/tenants/demo/faults"
+        for _ in range(2):
+            with monkeypatch.context() as refused:
+                refused.setattr(worker, "_threads", 0)
+                refused.setattr(threading.Thread, "start", refuse_start)
+                for _ in range(3):  # more than there are workers
+                    _, answer = await raw.request("cdr", LONG_FILTER)
+                    assert error_text("cdr", answer) == "internal_error", answer
+            async with it.post(faults, json={"provider": "cdr", "fault": "wrong_id"}) as made:
+                assert made.status == 201
         _, answer = await raw.request("cdr", LONG_FILTER)
         assert "result" in json.loads(answer), answer
 

@@ -8,6 +8,7 @@ CallmocksError
 │   ├── StateError         what replicas share cannot be reached
 │   ├── SendLimitReached   large answers that are being sent take all the memory they may have
 │   ├── OutOfDescriptors   this process can open no file
+│   ├── OutOfThreads       this process can start no thread
 │   └── ClientDisconnected nobody waits for the answer any more
 ├── CheckError        an endpoint could not be checked at all
 └── AdminError        the admin API of a running mock refused, or could not be reached
@@ -59,6 +60,11 @@ class OutOfDescriptors(Unavailable):
             "this process has no file descriptor left (ulimit -n); new connections are refused "
             "until some close"
         )
+
+
+class OutOfThreads(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("the system lets this process start no thread for long work")
 
 
 class ClientDisconnected(Unavailable):

@@ -8,6 +8,7 @@ from callmocks.cdr.errors import RpcError
 from callmocks.cdr.jsonrpc import NULL_ID, Envelope, ParsedRequest, make_error_reply
 from callmocks.cdr.provider import CDR, LOGIN, TOKEN
 from callmocks.contract.nesting import is_json_too_deep
+from callmocks.errors import OutOfThreads
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
 from callmocks.provider.server import ProviderServer
 from callmocks.tenants.exchange import Exchange, Reply
@@ -79,7 +80,7 @@ async def _parse_request(body: bytes) -> ParsedRequest:
     is_long = len(body) > LONG_REQUEST_BYTES
     try:
         return await run_if_long(partial(ParsedRequest, body), is_long)
-    except RuntimeError:  # the system gives no thread: what the tenant's pipeline does says so
+    except OutOfThreads:  # what the tenant's pipeline does says so
         return ParsedRequest(body)
 
 

@@ -20,7 +20,7 @@ from contextvars import ContextVar
 from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple, TypeVar
 
-from callmocks.errors import ClientDisconnected
+from callmocks.errors import ClientDisconnected, OutOfThreads
 from callmocks.history.clock import read_stopwatch
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ def _submit(steps: Coroutine[Any, Any, T], has_left: _HasLeft, is_slow: bool) ->
             _threads += 1
     except RuntimeError:  # the system lets the process have no more
         steps.close()
-        raise
+        raise OutOfThreads from None
     future: Future[T] = Future()
     job = _Job(future, steps, has_left, is_slow)
     if is_slow:
