@@ -260,27 +260,32 @@ async def test_work_that_cannot_be_cut_leaves_a_thread_to_others(
                 assert made.status == 201, await made.text()
 
 
-async def test_the_calls_of_a_scenario_end_with_their_client_and_let_others_be_pinned(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("request_line", ["PUT scenario", "POST calls"])
+async def test_pinning_of_many_calls_ends_with_the_client_and_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch, request_line: str
 ) -> None:
     count = 100
     added: list[int] = []
     allowed: list[bool] = []
     half, may_go_on = threading.Semaphore(0), threading.Event()
+    add_numbered = pins.Pins.add_numbered
 
-    class WatchedPins(pins.Pins):
-        def add_numbered(self, numbered: pins.NumberedPin) -> pins.Pin:
-            added.append(numbered.sequence)
-            if len(added) == count // 2:
-                half.release()
-                allowed.append(may_go_on.wait(10))
-            return super().add_numbered(numbered)
+    def add_watched(self: pins.Pins, numbered: pins.NumberedPin) -> pins.Pin:
+        added.append(numbered.sequence)
+        if len(added) == count // 2:
+            half.release()
+            allowed.append(may_go_on.wait(10))
+        return add_numbered(self, numbered)
 
-    monkeypatch.setattr(history, "Pins", WatchedPins)
+    monkeypatch.setattr(pins.Pins, "add_numbered", add_watched)
     days = [date(2026, 3, 2) - timedelta(days=n) for n in range(count)]
     pinned = [{"start": f"{day}T12:00:00"} for day in days]
+    method, path = request_line.split()
     body = json.dumps({"seed": 9, "calls": pinned})
-    head = f"PUT /api/tenants/demo/scenario HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
+    if path == "calls":
+        body = "\n".join(map(json.dumps, pinned))
+    head = f"{method} /api/tenants/demo/{path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
+    head += f"\r\nContent-Type: {'application/x-ndjson' if path == 'calls' else 'application/json'}"
     async with limited_server() as server, aiohttp.ClientSession() as client:
         tenants = server.suite.urls["control"] + "/api/tenants"
         async with client.post(tenants, json={"name": "other"}) as created:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import UNSET, UnsetType, to_builtins
 
-from callmocks.config.pin_file import iter_lines, locate_contradiction
+from callmocks.config.pin_file import iter_lines
 from callmocks.contract.json_model import json_members, to_json
 from callmocks.contract.numerals import parse_natural
 from callmocks.contract.truth import Call
@@ -23,7 +23,7 @@ from callmocks.history.fingerprint import REFERENCE_WEEK, encode_views
 from callmocks.history.history import History
 from callmocks.history.keys import DATA_VERSION
 from callmocks.history.pin_resolution import PinnedCall
-from callmocks.history.pins import Pin
+from callmocks.history.pins import NumberedPin, Pin, Pins
 from callmocks.history.truth import iter_truth
 from callmocks.history.walltime import DAY_MS, DAYS, datetime_to_ms, day_of, day_start
 from callmocks.tenants.scenario import WallTime
@@ -145,7 +145,10 @@ async def pin_calls(context: RequestContext) -> dict[str, Any]:
     history = context.tenant.history
     if isinstance(context.body, bytes):
         calls, numbers = await run_computation(_read_calls(context.body), context.is_long)
-        pins = await _pin_calls(context, calls, numbers)
+        store = context.app_context.store
+        pins = await store.update_pins(
+            context.tenant, lambda copy: _pin_in_turns(copy, calls, numbers)
+        )
         describe = _describe_pins(history, pins, context.answer)
         return {"calls": await run_computation(describe, len(pins) > PINS_PER_BATCH)}
     try:
@@ -276,17 +279,27 @@ async def _read_calls(body: bytes) -> tuple[list[dict[str, Any]], list[int]]:
     return calls, numbers
 
 
-async def _pin_calls(
-    context: RequestContext, calls: list[dict[str, Any]], numbers: list[int]
+async def _pin_in_turns(
+    pins: Pins, calls: list[dict[str, Any]], line_numbers: list[int]
 ) -> list[Pin]:
+    """All; ``pins`` are of no use after an error, which names the line."""
+    timer = PieceTimer()
+    numbered: list[NumberedPin] = []
+    added: list[Pin] = []
     try:
-        store = context.app_context.store
-        return await store.update_pins(context.tenant, lambda pins: pins.add_many(calls))
+        # All before one is built, which takes ten times as long.
+        for call in calls:
+            numbered.append(pins.give_number(call))
+            await timer.yield_when_due()
+        for each in numbered:
+            added.append(pins.add_numbered(each))
+            await timer.yield_when_due()
     except Contradiction as error:
-        index, field = locate_contradiction(error)
-        text, where = f"{field}: {error.reason}", f"$.{field}"
+        index = len(added if len(numbered) == len(calls) else numbered)
+        text, where = str(error), f"$.{error.field}"
         # No variable of this frame, which is one of the error's, holds it.
-        raise _with_line(ProblemError(422, text, where=where), numbers[index]) from None
+        raise _with_line(ProblemError(422, text, where=where), line_numbers[index]) from None
+    return added
 
 
 def _with_line(error: ProblemError, number: int) -> ProblemError:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from callmocks.history.history import History
 from callmocks.history.pins import Pins
@@ -24,7 +24,7 @@ from callmocks.tenants.snapshots import SnapshotInfo
 from callmocks.tenants.state import rerun_when_stale
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import MutableTenant, TenantDeleted, TenantStore
-from callmocks.tenants.worker import run_in_worker
+from callmocks.tenants.worker import run_at_once, run_in_worker
 
 if TYPE_CHECKING:
     from callmocks.contract.connections import Connection, EndMethod
@@ -77,9 +77,13 @@ class ReplicatedStore(TenantStore):
     async def update(self, tenant: Tenant, edit: Callable[[MutableTenant], T]) -> T:
         return await self._run_transaction(lambda: update_transaction(self._check(tenant), edit))
 
-    async def update_pins(self, tenant: Tenant, edit: Callable[[Pins], T]) -> T:
+    async def update_pins(
+        self, tenant: Tenant, edit: Callable[[Pins], Coroutine[Any, Any, T]]
+    ) -> T:
         def prepare() -> Transaction[T]:
-            return update_transaction(self._check(tenant), lambda draft: edit(draft.pins))
+            return update_transaction(
+                self._check(tenant), lambda draft: run_at_once(edit(draft.pins))
+            )
 
         return await self._run_transaction(prepare, is_long=True)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from callmocks.errors import SettingsError
 from callmocks.tenants.open_connections import END_REASON
 from callmocks.tenants.snapshots import Snapshot, SnapshotInfo, check_limits, continue_numbers
-from callmocks.tenants.worker import run_computation, run_in_worker
+from callmocks.tenants.worker import run_computation
 
 if TYPE_CHECKING:
     from callmocks.contract.assumptions import Assumptions
@@ -112,12 +111,17 @@ class TenantStore:
         """``edit`` must change nothing else: it is called again when another replica was faster."""
         return edit(tenant)
 
-    async def update_pins(self, tenant: Tenant, edit: Callable[[Pins], T]) -> T:
-        """A long ``edit`` of a copy, in a thread; it is repeated when it was overtaken."""
+    async def update_pins(
+        self, tenant: Tenant, edit: Callable[[Pins], Coroutine[Any, Any, T]]
+    ) -> T:
+        """A long ``edit`` of a copy, in a thread; it is repeated when it was overtaken.
+
+        It waits for nothing but its turn.
+        """
         while True:
             before, revision = tenant.pins, tenant.pins.revision
             pins = before.copy()
-            result = await run_in_worker(partial(edit, pins))
+            result = await run_computation(edit(pins), is_long=True)
             if tenant.pins is before and before.revision == revision:
                 tenant.history.pins = pins
                 return result
