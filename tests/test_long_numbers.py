@@ -104,9 +104,10 @@ def test_numbers_are_those_that_python_reads(mocks: Mocks) -> None:
 
 
 def test_a_body_that_is_broken_behind_a_wrong_value(mocks: Mocks) -> None:
-    for value, status in (("[]", 400), (NINES, 422)):
+    for value, status, where in (("[]", 400, None), (NINES, 422, "$")):
         body = f'{{"quotas": {{"x": {value}}} ?'
-        assert send(f"{mocks.control_url}{TENANT}/scenario", "PUT", body)[0] == status
+        got, text = send(f"{mocks.control_url}{TENANT}/scenario", "PUT", body)
+        assert (got, json.loads(text).get("where")) == (status, where)
 
 
 def test_a_number_behind_a_document_of_any_depth(mocks: Mocks) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from datetime import date, timedelta
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,12 +20,14 @@ import xmlschema
 
 from callmocks.arm import pages, schema
 from callmocks.cdr import jsonrpc
-from callmocks.control import calls
+from callmocks.contract import structs
+from callmocks.control import calls, scenario
 from callmocks.history import columns, factory, history, pins
 from callmocks.history.columns import DayColumns
 from callmocks.history.generated_days import GeneratedDays
 from callmocks.history.history import History
 from callmocks.tenants import worker
+from callmocks.tenants.worker import PieceTimer
 from tests.control.server_client import SOAP, basic
 from tests.limited_server import ARM, PATHS, error_text, limited_server
 from tests.test_serve import LEGS, get, serving_from_start
@@ -302,6 +305,53 @@ async def test_pinning_of_many_calls_ends_with_the_client_and_holds_nobody_up(
             assert changed.status == 200, await changed.text()
         async with client.get(f"{tenants}/demo/scenario") as shown:
             assert (await shown.json(), before["seed"], len(added)) == (before, 42, count // 2 + 1)
+
+
+async def test_scenarios_of_listed_worlds_leave_a_thread_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def omit_defaults(value: Any) -> Any:
+        begun.release()
+        assert may_end.wait(30)
+        return structs.omit_defaults(value)
+
+    async with limited_server() as server, aiohttp.ClientSession() as client:
+        tenants = server.suite.urls["control"] + "/api/tenants"
+        body = {"name": "listed", "world": {"sizes": {"organisations": 3}}}
+        async with client.post(tenants, json=body) as created:
+            assert created.status == 201, await created.text()
+        monkeypatch.setattr(scenario, "omit_defaults", omit_defaults)
+        shown = [asyncio.ensure_future(client.get(f"{tenants}/listed/scenario")) for _ in range(2)]
+        assert await asyncio.to_thread(begun.acquire, timeout=30)
+        async with server.raw("cdr") as raw:
+            status, answer = await raw.request("cdr", LONG_FILTER)
+        assert (status, "result" in json.loads(answer)) == (200, True), answer
+        assert not begun.acquire(blocking=False)
+        may_end.set()
+        for each in shown:
+            async with await each as got:
+                document = await got.json()
+                assert (got.status, document["world"]) == (200, body["world"]), document
+
+
+async def test_blank_lines_let_others_have_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[str] = []
+
+    class RecordedTimer(PieceTimer):
+        async def yield_when_due(self) -> None:
+            turns.append(threading.current_thread().name)
+            await super().yield_when_due()
+
+    monkeypatch.setattr(calls, "PieceTimer", RecordedTimer)
+    async with limited_server() as server, aiohttp.ClientSession() as client:
+        url = server.suite.urls["control"] + "/api/tenants/demo/calls"
+        body, headers = b" \n" * 100_000 + b"?", {"Content-Type": "application/x-ndjson"}
+        async with client.post(url, data=BytesIO(body), headers=headers) as answer:
+            problem = await answer.json(content_type=None)
+    assert (answer.status, problem["line"]) == (400, 100_001), problem
+    assert turns == ["callmocks worker"] * 100
 
 
 async def test_a_thread_that_cannot_be_started_is_an_error_and_the_next_request_tries_again(

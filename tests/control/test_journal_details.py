@@ -364,9 +364,60 @@ async def test_verify_compares_headers(client: Client) -> None:
         {"field": "headers.Authorization", "expected": "Bearer other", "got": "Bearer ***"},
     ]
     url = client.urls["control"] + "/api/tenants/demo/journal/verify"
-    async with client.http.post(url, json={"expect": [{"headers": {"a": 1}}]}) as refused:
-        assert refused.status == 422
-        assert "headers: a is a text or null, not 1" in (await refused.json())["detail"]
+    kinds = {"1.5e308": "a number", "[1e308]": "an array", "{}": "an object", "true": "true"}
+    for value, kind in kinds.items():
+        body = b'{"expect": [{"headers": {"a": %s}}]}' % value.encode()
+        async with client.http.post(url, data=body) as refused:
+            assert refused.status == 422
+            assert f"headers: a is a text or null, not {kind}" in (await refused.json())["detail"]
+
+
+async def test_an_expectation_names_a_thousand_fields_and_headers_at_most(client: Client) -> None:
+    await client.cdr("get.account")
+    names = {f"x{number}": "1" for number in range(1000)}
+    expected = {"unlisted": True, "fields": names, "headers": names}
+    (near,) = (await client.verify(expected))["results"][0]["nearest"]
+    assert len(near["differences"]) == 2000
+    url = client.urls["control"] + "/api/tenants/demo/journal/verify"
+    for member in ("fields", "headers"):
+        body = {"expect": [{}, {**expected, member: {**names, "y": "1"}}]}
+        async with client.http.post(url, json=body) as refused:
+            problem = await refused.json()
+        assert (refused.status, problem["where"]) == (422, "$.expect[1]")
+        assert f"{member}: 1001 names, of 1000 at most" in problem["detail"]
+
+
+async def test_the_nearest_requests_are_those_with_the_fewest_differences(client: Client) -> None:
+    for limit in (3, 4, 5, 6):
+        await client.cdr("get.account", limit=limit)
+    await client.cdr(limit=7)
+    fields = {"method": "get.account", "params.limit": 7, "params.x": None, "status": 200}
+    answer = await client.verify({"unlisted": True, "status": 404, "fields": fields})
+    shown = answer["results"][0]["nearest"]
+    other = ["status", "params.limit", "status"]
+    assert [(near["seq"], [each["field"] for each in near["differences"]]) for near in shown] == [
+        (5, ["status", "method", "status"]),
+        (4, other),
+        (3, other),
+    ]
+    # The status of the answer, and a field that has its name.
+    assert [each["expected"] for each in shown[1]["differences"]] == [404, 7, 200]
+
+
+async def test_expected_values_of_any_shape_come_back_as_they_were(client: Client) -> None:
+    await client.cdr("get.account")
+    mixed = [[1, -0.0, 1e308, None], {"x": [True, "\u2028"], "y": "z"}, 10**300]
+    nested: Any = {"": [], "a": {}, "é\n": mixed}
+    for _ in range(300):
+        nested = [nested, 1]
+    fields = {"a": nested, "b": None, "c": 10**4000}
+    (result,) = (await client.verify({"unlisted": True, "fields": fields}))["results"]
+    assert result["expected"]["fields"] == fields
+    (near,) = result["nearest"]
+    assert {each["field"]: each["expected"] for each in near["differences"]} == {
+        "a": nested,
+        "c": 10**4000,
+    }
 
 
 async def test_a_status_fault_brings_its_own_headers(client: Client) -> None:

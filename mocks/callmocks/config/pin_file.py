@@ -2,7 +2,6 @@
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,9 @@ def pin_calls_from_file(pins: Pins, path: Path) -> int:
         text = path.read_bytes()
     except OSError as error:
         raise SettingsError(f"--calls: {path}: {error.strerror}") from None
-    for number, line in iter_lines(text):
+    for number, line in enumerate(split_lines(text), 1):
+        if not line.strip():
+            continue
         try:
             calls.append(convert_document(read_json(line), dict[str, Any]))
         except (ValueError, RecursionError) as error:
@@ -38,10 +39,8 @@ def pin_calls_from_file(pins: Pins, path: Path) -> int:
     return len(calls)
 
 
-def iter_lines(text: bytes) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank with their numbers, from 1."""
-    lines = text.removeprefix(BOM_UTF8).splitlines()
-    return ((n, line) for n, line in enumerate(lines, 1) if line.strip())
+def split_lines(text: bytes) -> list[bytes]:
+    return text.removeprefix(BOM_UTF8).splitlines()
 
 
 def locate_contradiction(error: Contradiction) -> tuple[int, str]:

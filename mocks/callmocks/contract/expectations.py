@@ -1,9 +1,13 @@
 """Requests that a test expects, and whether they came."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from callmocks.contract.json_model import Minimum
+from callmocks.contract.quoting import name_json_kind, shorten_text
+
+MAX_NAMES: Final = 1000
+"""Of fields, and of headers, of one expectation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +25,13 @@ class Expectation:
         "Values in the request by name: ``params.limit`` (CDR, the path in its JSON),\n"
         "``filters.limit`` (ARM, element and attribute), "
         "``Params.PeriodFrom`` (1C, the property).\n"
-        "``null`` means that the request has no such field.",
+        "``null`` means that the request has no such field. 1000 names at most.",
     ] = field(default_factory=dict)
     violations: Annotated[bool | None, "Whether the request broke the contract."] = None
     headers: Annotated[
         dict[str, Any],
-        "Headers of the request by name, in any case, with their whole values; ``null``: absent.\n"
+        "Headers of the request by name, in any case, with their whole values; ``null``: absent;\n"
+        "1000 names at most.\n"
         "Those of a frame are the headers of the request that opened its websocket.",
     ] = field(default_factory=dict)
     times: Annotated[int | None, Minimum(0), "Exactly so many …"] = None
@@ -37,10 +42,14 @@ class Expectation:
     ] = False
 
     def check(self) -> None:
-        """``ValueError`` when counts contradict each other, or a header is no text."""
+        """``ValueError`` for too many names, contradicting counts, a header that is no text."""
+        for member, names in (("fields", self.fields), ("headers", self.headers)):
+            if len(names) > MAX_NAMES:
+                raise ValueError(f"{member}: {len(names)} names, of {MAX_NAMES} at most")
         for name, value in self.headers.items():
             if not isinstance(value, str | None):
-                raise ValueError(f"headers: {name} is a text or null, not {value!r}")
+                text = f"is a text or null, not {name_json_kind(value)}"
+                raise ValueError(f"headers: {shorten_text(name)} {text}")
         if self.times is not None and (self.at_least, self.at_most) != (None, None):
             raise ValueError("times stands alone, without at_least and at_most")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:

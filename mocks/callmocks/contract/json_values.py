@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import isinf
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -30,6 +30,39 @@ def make_json_decoder(type: type[T]) -> msgspec.json.Decoder[T]:
 decode_json: Final[Callable[[bytes | str], Any]] = msgspec.json.Decoder(
     float_hook=_read_float
 ).decode
+
+
+def iter_json_pieces(value: Any) -> Iterator[bytes]:
+    """JSON of a value of any size, a scalar or less at a time."""
+    opened: list[Iterator[Any]] = [iter((value,))]
+    while opened:
+        for item in opened[-1]:
+            if isinstance(item, dict | list):
+                opened.append(_iter_members(item) if isinstance(item, dict) else _iter_items(item))
+                break
+            yield item if isinstance(item, bytes) else msgspec.json.encode(item)
+        else:
+            opened.pop()
+
+
+def _iter_members(table: dict[str, Any]) -> Iterator[Any]:
+    """Ready bytes, and values between them."""
+    mark = b"{"
+    for key, item in table.items():
+        yield mark + msgspec.json.encode(key) + b":"
+        yield item
+        mark = b","
+    yield b"}" if table else b"{}"
+
+
+def _iter_items(items: list[Any]) -> Iterator[Any]:
+    """Ready bytes, and values between them."""
+    mark = b"["
+    for item in items:
+        yield mark
+        yield item
+        mark = b","
+    yield b"]" if items else b"[]"
 
 
 class JsonSize(NamedTuple):

@@ -12,3 +12,12 @@ def shorten_text(text: str, max_chars: int = MAX_QUOTED_CHARS) -> str:
 
 def quote_text(text: str) -> str:
     return repr(shorten_text(text))
+
+
+def name_json_kind(value: object) -> str:
+    """What a JSON value is, however much of it there is: ``an array``."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "an array"
+    return "a text" if isinstance(value, str) else "a number"

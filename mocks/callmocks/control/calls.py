@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import UNSET, UnsetType, to_builtins
 
-from callmocks.config.pin_file import iter_lines
+from callmocks.config.pin_file import split_lines
 from callmocks.contract.json_model import json_members, to_json
 from callmocks.contract.numerals import parse_natural
 from callmocks.contract.truth import Call
@@ -35,6 +35,8 @@ PINS_PER_BATCH = 500
 """Pinned calls that are described before other requests are served."""
 MAX_PINS = 1000
 """In one request."""
+_LINES_PER_TURN = 1000
+"""Blank ones, too."""
 MAX_TRUTH_CALLS = 100_000
 """In one response."""
 _LONG_TRUTH = 1000
@@ -263,7 +265,11 @@ async def _read_calls(body: bytes) -> tuple[list[dict[str, Any]], list[int]]:
     calls: list[dict[str, Any]] = []
     numbers: list[int] = []
     timer = PieceTimer()
-    for number, line in iter_lines(body):
+    for number, line in enumerate(split_lines(body), 1):
+        if not number % _LINES_PER_TURN:
+            await timer.yield_when_due()
+        if not line.strip():
+            continue
         if len(calls) == MAX_PINS:
             detail = f"one request pins {MAX_PINS} calls at most"
             raise _with_line(ProblemError(422, detail), number)

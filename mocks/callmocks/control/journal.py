@@ -11,10 +11,11 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.config.types import ProviderName
-from callmocks.contract.expectations import Expectation, Verdict
+from callmocks.contract.expectations import Expectation, NearRequest, Verdict
 from callmocks.contract.garbage import paused_collection
 from callmocks.contract.journal import JournalEntry
 from callmocks.contract.json_model import from_json, to_json
+from callmocks.contract.json_values import iter_json_pieces
 from callmocks.contract.listed_names import find_unlisted_name
 from callmocks.contract.numerals import parse_natural
 from callmocks.contract.quoting import quote_text
@@ -254,6 +255,7 @@ async def _encode_verdicts(verdicts: Iterable[Verdict]) -> list[Any]:
     encoded: list[msgspec.Raw] = []
     size, timer = 0, PieceTimer()
     for verdict in verdicts:
+        verdict = await _encode_expected(verdict, timer)
         raw = msgspec.json.encode(to_json(verdict))
         if size + len(raw) > MAX_ANSWER_BYTES:
             raw = msgspec.json.encode(to_json(replace(verdict, nearest=())))
@@ -261,6 +263,32 @@ async def _encode_verdicts(verdicts: Iterable[Verdict]) -> list[Any]:
         encoded.append(msgspec.Raw(raw))
         await timer.yield_when_due()
     return encoded
+
+
+async def _encode_expected(verdict: Verdict, timer: PieceTimer) -> Verdict:
+    """With the JSON of what is expected of fields, which each near request repeats."""
+    fields: dict[str, msgspec.Raw] = {}
+    for name, value in verdict.expected.fields.items():
+        pieces = []
+        for piece in iter_json_pieces(value):
+            pieces.append(piece)
+            await timer.yield_when_due()
+        fields[name] = msgspec.Raw(b"".join(pieces))
+    encoded = replace(verdict.expected, fields=fields)
+    nearest = tuple(_repeat_encoded(near, verdict.expected, fields) for near in verdict.nearest)
+    return replace(verdict, expected=encoded, nearest=nearest)
+
+
+def _repeat_encoded(
+    near: NearRequest, expected: Expectation, encoded: Mapping[str, msgspec.Raw]
+) -> NearRequest:
+    differences = []
+    for each in near.differences:
+        # A field may have the name of something else that differs, `status`.
+        if each.field in encoded and each.expected is expected.fields[each.field]:
+            each = replace(each, expected=encoded[each.field])
+        differences.append(each)
+    return replace(near, differences=tuple(differences))
 
 
 @ROUTES.add(

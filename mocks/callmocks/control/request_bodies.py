@@ -30,7 +30,7 @@ def decode_body(raw: bytes, model: type[msgspec.Struct]) -> Any:
         with paused_collection():
             return convert_document(read_json(raw), model)
     except Misfit as misfit:
-        raise _describe_misfit(misfit) from None
+        raise _describe_misfit(misfit, "$") from None
     except (ValueError, RecursionError) as error:
         raise ProblemError(400, f"the body is not JSON: {error}") from None
 
@@ -58,8 +58,9 @@ def read_query(request: web.Request, model: type[msgspec.Struct]) -> Any:
         raise _describe_misfit(misfit) from None
 
 
-def _describe_misfit(misfit: Misfit) -> ProblemError:
+def _describe_misfit(misfit: Misfit, whole: str = "") -> ProblemError:
+    """``whole`` is the place of what has none within."""
     path, reason = misfit.path, misfit.reason
     unknown, _ = find_unknown_key(reason)
-    where = f"{path or '$'}{format_key(unknown)}" if unknown else path
+    where = f"{path or '$'}{format_key(unknown)}" if unknown else path or whole
     return ProblemError(422, f"{shorten_text(path)}: {reason}" if path else reason, where=where)

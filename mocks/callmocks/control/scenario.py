@@ -7,6 +7,7 @@ from callmocks.contract.structs import omit_defaults
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
 from callmocks.control.tenants import check_world_file
+from callmocks.history.world import World
 from callmocks.history.world_file import world_names
 from callmocks.tenants.contents import check_settings, describe_scenario, fill_tenant
 from callmocks.tenants.registry import TenantConflict
@@ -23,7 +24,8 @@ ROUTES = RouteTable()
 async def show_scenario(context: RequestContext) -> msgspec.Raw:
     scenario, answer = await describe_scenario(context.tenant), context.answer
     await yield_turn()
-    return await run_in_worker(lambda: answer.encode(omit_defaults(scenario)))
+    is_listed = isinstance(scenario.world, World)  # with all its users
+    return await run_in_worker(lambda: answer.encode(omit_defaults(scenario)), is_slow=is_listed)
 
 
 @ROUTES.add(

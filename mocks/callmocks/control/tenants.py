@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
+from callmocks.contract.quoting import quote_text
 from callmocks.control.json_struct import ServerMade, doc
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
@@ -177,7 +178,7 @@ def check_world_file(context: RequestContext, world: str) -> None:
         text = f"neither a .toml file nor one of {names}"
     else:
         return
-    raise ProblemError(422, f"world {world!r}: {text}", where="$.world")
+    raise ProblemError(422, f"world {quote_text(world)}: {text}", where="$.world")
 
 
 @ROUTES.add("GET", TENANT, "One tenant", "tenants_show")

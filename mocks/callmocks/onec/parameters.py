@@ -8,6 +8,7 @@ from typing import Final, NoReturn
 import msgspec
 from lxml import etree
 
+from callmocks.contract.quoting import quote_text
 from callmocks.contract.xml import UUID
 from callmocks.onec.contract import Parameter, ServedOperation
 from callmocks.onec.decoder import resolve_name
@@ -79,7 +80,7 @@ def _find_any_case(exchange: Exchange, operation: ServedOperation, name: str) ->
 
 
 def _handle_unknown(exchange: Exchange, operation: ServedOperation, name: str) -> None:
-    expected, got = f"one of {', '.join(operation.parameters)}", repr(name)
+    expected, got = f"one of {', '.join(operation.parameters)}", quote_text(name)
     if exchange.use_assumption("onec.unknown-parameter") == "refuse":
         reject_parameter(exchange, "onec.code-unknown-parameter", name, expected, got)
     exchange.add_violation(f"Params/{name}", expected, got)

@@ -9,6 +9,7 @@ from typing import Final
 from lxml import etree
 
 from callmocks.contract.assumptions import load_ledger
+from callmocks.contract.quoting import quote_text, shorten_text
 from callmocks.contract.xsd import is_small
 from callmocks.errors import OutOfDescriptors, Unavailable
 from callmocks.onec import contract, directory_reads, envelope, parameters, results, wsdl
@@ -219,7 +220,8 @@ def _check_type_prefixes(call: etree._Element) -> None:
             prefix = written.rpartition(":")[0]
             if prefix and prefix not in value.nsmap:
                 where = f"Params/Property[{number}] ({element.get('name')})/Value"
-                text = f"{where}: the prefix {prefix} of xsi:type {written!r} is not declared"
+                shown = f"{shorten_text(prefix)} of xsi:type {quote_text(written)}"
+                text = f"{where}: the prefix {shown} is not declared"
                 violation = (f"Params/Property[{number}]/Value/@type", "a declared prefix", written)
                 raise SoapError("Client", text, violation)
 

@@ -14,6 +14,7 @@ from callmocks.config import validation
 from callmocks.config.validation import format_key
 from callmocks.contract.assumptions import Assumptions
 from callmocks.contract.garbage import drop_frames
+from callmocks.contract.quoting import quote_text, shorten_text
 from callmocks.contract.structs import omit_defaults
 from callmocks.errors import Contradiction, SettingsError
 from callmocks.faults.base import FaultError
@@ -242,7 +243,7 @@ def _parse_day(text: str) -> int:
     try:
         day = day_of_date(date.fromisoformat(text))
     except ValueError:
-        raise SettingsError(f"{text!r} is not a date such as 2026-03-02") from None
+        raise SettingsError(f"{quote_text(text)} is not a date such as 2026-03-02") from None
     if not 0 <= day < DAYS:
         raise SettingsError(f"no call is before {FIRST_DATE} or after {LAST_DATE}")
     return day
@@ -255,7 +256,7 @@ def _put_quota(tenant: Tenant, key: str, value: int | str, dump: StateDump) -> N
         raise SettingsError("no provider counts anything under that name")
     if not isinstance(value, kind):
         expected = "a number" if kind is int else "a text in quotes"
-        raise SettingsError(f"expected {expected}, got {value!r}")
+        raise SettingsError(f"expected {expected}, got {shorten_text(str(value))}")
     if isinstance(value, int):
         dump.counters[key] = value
     else:

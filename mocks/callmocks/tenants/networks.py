@@ -3,6 +3,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+from callmocks.contract.quoting import quote_text
 from callmocks.errors import SettingsError
 
 
@@ -17,7 +18,7 @@ class NetworkSet:
             try:
                 network = ipaddress.ip_network(entry, strict=False)
             except ValueError:
-                text = f"{entry!r} is no address or network such as 10.0.0.0/8"
+                text = f"{quote_text(entry)} is no address or network such as 10.0.0.0/8"
                 raise SettingsError(text) from None
             length = network.prefixlen
             prefix = int(network.network_address) >> network.max_prefixlen - length

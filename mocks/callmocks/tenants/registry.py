@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from callmocks.contract.quoting import quote_text
 from callmocks.errors import SettingsError
 from callmocks.history.factory import HistoryFactory
 from callmocks.history.history import History
@@ -87,7 +88,7 @@ class Registry:
         for provider in self.providers.values():
             for credential in provider.list_credentials(settings):
                 if self._by_credential.get(credential[:2], replaced) is not replaced:
-                    value = "" if credential.secret else f" {credential.value!r}"
+                    value = "" if credential.secret else f" {quote_text(credential.value)}"
                     where = f"{provider.name}.{credential.kind.rpartition(' ')[2]}"
                     raise TenantConflict(where, f"{credential.kind}{value} exists already")
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from callmocks.contract.cached_property import cached_property
+from callmocks.contract.quoting import quote_text
 from callmocks.contract.resources import load_table
 from callmocks.errors import SettingsError
 from callmocks.history.generator import derive_token
@@ -41,11 +42,12 @@ class ArmSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     def check(self) -> None:
         if self.contract not in ("documented", "strict"):
-            raise SettingsError(f"arm.contract: {self.contract!r} is neither documented nor strict")
+            text = f"{quote_text(self.contract)} is neither documented nor strict"
+            raise SettingsError(f"arm.contract: {text}")
         for origin in self.cors_origins:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
-                text = f"{origin!r} is neither * nor an origin such as http://localhost:3000"
-                raise SettingsError(f"arm.cors_origins: {text}")
+                text = "is neither * nor an origin such as http://localhost:3000"
+                raise SettingsError(f"arm.cors_origins: {quote_text(origin)} {text}")
 
 
 class CdrUser(msgspec.Struct, forbid_unknown_fields=True):
@@ -97,7 +99,7 @@ class CdrSettings(msgspec.Struct, forbid_unknown_fields=True, dict=True):
         known = [row["component"] for row in load_table("cdr/components.csv")]
         for component in self.disabled_components:
             if component not in known:
-                text = f"{component!r} is not one of {', '.join(known)}"
+                text = f"{quote_text(component)} is not one of {', '.join(known)}"
                 raise SettingsError(f"cdr.disabled_components: {text}")
         for name in ("day_limit", "minute_limit"):
             if getattr(self, name) < 0:
@@ -112,7 +114,7 @@ class OnecSettings(msgspec.Struct, forbid_unknown_fields=True):
 
     def check(self) -> None:
         if ":" in self.user:
-            text = f"{self.user!r} has a colon, which Basic authentication cannot carry"
+            text = f"{quote_text(self.user)} has a colon, which Basic authentication cannot carry"
             raise SettingsError(f"onec.user: {text}")
 
 
@@ -172,9 +174,10 @@ class TenantSettings(msgspec.Struct, forbid_unknown_fields=True):
     def check(self) -> None:
         """``SettingsError`` of the first setting at fault."""
         if not TENANT_NAME.fullmatch(self.name):
-            raise SettingsError(f"tenant name {self.name!r}: use 1 to 40 of a-z, 0-9 and -")
+            text = f"tenant name {quote_text(self.name)}"
+            raise SettingsError(f"{text}: use 1 to 40 of a-z, 0-9 and -")
         if self.limits not in ("documented", "off"):
-            raise SettingsError(f"limits {self.limits!r}: use documented or off")
+            raise SettingsError(f"limits {quote_text(self.limits)}: use documented or off")
         for name, lag in self.lags.items():
             check_lag(name, lag)
         for part in self.provider_settings.values():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from heapq import heappush, heappushpop
 from typing import TYPE_CHECKING
 
 from callmocks.contract.cached_property import cached_property
@@ -76,7 +77,7 @@ async def _find_foreign(
         seqs = []
         for record in sent:
             request = _JournaledRequest(record, providers)
-            if request.is_comparable(wanted) and not request.find_differences(wanted):
+            if request.is_comparable(wanted) and not any(request.find_differences(wanted)):
                 seqs.append(record.seq)
             await timer.yield_when_due()
         if seqs:
@@ -103,8 +104,11 @@ class _JournaledRequest:
         same_provider = provider in (None, self.record.provider)
         return same_provider and operation in (None, self.record.operation)
 
-    def find_differences(self, expected: Expectation) -> list[Difference]:
-        """Fields and headers are compared where provider and operation are the same."""
+    def find_differences(self, expected: Expectation) -> Iterator[tuple[str, object, object]]:
+        """Name, expected and got value of each.
+
+        Fields and headers are compared where provider and operation are the same.
+        """
         entry = self.record
         pairs: list[tuple[str, object, object]] = [
             ("provider", expected.provider, entry.provider),
@@ -112,24 +116,18 @@ class _JournaledRequest:
             ("status", expected.status, entry.status),
             ("violations", expected.violations, bool(entry.violations)),
         ]
-        found = [
-            Difference(name, wanted, got)
-            for name, wanted, got in pairs
-            if wanted is not None and wanted != got
-        ]
-        if expected.fields and self.is_comparable(expected):
-            found += [
-                Difference(name, wanted, self.fields.get(name))
-                for name, wanted in expected.fields.items()
-                if not _values_equal(wanted, self.fields.get(name))
-            ]
-        if expected.headers and self.is_comparable(expected):
-            found += [
-                Difference(f"headers.{name}", wanted, self._show_header(name.lower()))
-                for name, wanted in expected.headers.items()
-                if wanted != self.headers.get(name.lower())
-            ]
-        return found
+        for pair in pairs:
+            if pair[1] is not None and pair[1] != pair[2]:
+                yield pair
+        if not self.is_comparable(expected):
+            return
+        for name, wanted in expected.fields.items():
+            got = self.fields.get(name)
+            if not _values_equal(wanted, got):
+                yield name, wanted, got
+        for name, wanted in expected.headers.items():
+            if wanted != self.headers.get(name.lower()):
+                yield f"headers.{name}", wanted, self._show_header(name.lower())
 
     def _show_header(self, name: str) -> str | None:
         value = self.headers.get(name)
@@ -148,24 +146,28 @@ def _values_equal(expected: object, got: object) -> bool:
 async def _evaluate(
     requests: list[_JournaledRequest], expected: Expectation, timer: PieceTimer
 ) -> Verdict:
-    compared = []
+    seqs: list[int] = []
+    # The nearest with the greatest rank; of the others nothing is kept.
+    nearest: list[tuple[bool, int, int, _JournaledRequest]] = []
     for request in requests:
-        compared.append((request.find_differences(expected), request))
+        count, seq = sum(1 for _ in request.find_differences(expected)), request.record.seq
+        if count:
+            keep = heappushpop if len(nearest) == MAX_NEAREST else heappush
+            keep(nearest, (request.is_comparable(expected), -count, seq, request))
+        else:
+            seqs.append(seq)
         await timer.yield_when_due()
-    seqs = [request.record.seq for differences, request in compared if not differences]
     found, (least, most) = len(seqs), expected.count_range
     verdict = Verdict(True, expected, found, tuple(seqs))
     if found < least:
-        others = sorted(
-            (pair for pair in compared if pair[0]),
-            key=lambda p: (not p[1].is_comparable(expected), len(p[0]), -p[1].record.seq),
-        )
-        nearest = tuple(
-            NearRequest(request.record.seq, tuple(differences))
-            for differences, request in others[:MAX_NEAREST]
+        shown = tuple(
+            NearRequest(
+                seq, tuple(Difference(*each) for each in request.find_differences(expected))
+            )
+            for _, _, seq, request in sorted(nearest, reverse=True)
         )
         reason = f"{format_count(least)} expected at least, {format_count(found)} found"
-        return replace(verdict, ok=False, reason=reason, nearest=nearest)
+        return replace(verdict, ok=False, reason=reason, nearest=shown)
     if most is not None and found > most:
         reason = f"{format_count(most)} expected at most, {format_count(found)} found"
         return replace(verdict, ok=False, reason=reason)
