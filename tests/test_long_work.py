@@ -360,7 +360,12 @@ async def test_a_thread_that_cannot_be_started_is_an_error_and_the_next_request_
     def refuse_start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    async with limited_server() as server, server.raw("cdr") as raw, aiohttp.ClientSession() as it:
+    async with (
+        limited_server() as server,
+        server.raw("cdr") as raw,
+        server.raw("onec") as soap,
+        aiohttp.ClientSession() as it,
+    ):
         faults = server.suite.urls["control"] + "/api/tenants/demo/faults"
         for _ in range(2):
             with monkeypatch.context() as refused:
@@ -369,6 +374,8 @@ async def test_a_thread_that_cannot_be_started_is_an_error_and_the_next_request_
                 for _ in range(3):  # more than there are workers
                     _, answer = await raw.request("cdr", LONG_FILTER)
                     assert error_text("cdr", answer) == "internal_error", answer
+                status, answer = await soap.request("onec", SOAP.encode() + b" " * 70_000)
+                assert status == 500 and "no thread" in error_text("onec", answer), answer
             async with it.post(faults, json={"provider": "cdr", "fault": "wrong_id"}) as made:
                 assert made.status == 201
         _, answer = await raw.request("cdr", LONG_FILTER)
