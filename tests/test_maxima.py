@@ -12,14 +12,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
+from callmocks.arm import frames
 from tests.control.server_client import basic
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
@@ -129,6 +131,14 @@ class MaximalSuite:
         headers = {"Content_Type": "text/xml", **basic("demo")}
         return self.request(self.urls["onec"], body.encode(), **headers)
 
+    def arm_frames(self, body: bytes, count: int) -> tuple[int, bytes]:
+        url = self.urls["arm"].replace("http", "ws", 1) + "/demo/service/cc/arm"
+        headers = basic(self.operators[0])
+        with connect(url, additional_headers=headers, compression=None) as socket:
+            for _ in range(count):
+                socket.send(frames.encode_request("0001", "operator_call_history", body))
+            return 200, str([socket.recv(60) for _ in range(count)]).encode()
+
     def lines(self, line: bytes) -> tuple[int, bytes]:
         url, body = f"{self.tenant}/calls", line * (8 * 1024 * 1024 // len(line))
         return self.request(url, body, Content_Type="application/x-ndjson")
@@ -144,12 +154,14 @@ class MaximalSuite:
             assert answer[0] == 201, answer[1][:200]
         return answer
 
-    def faulty(self, body: bytes) -> tuple[int, bytes]:
-        """A request to CDR with twenty faults that read it, rewrite it or change its answer."""
-        for fault in ("missing_rows", "token_expired", "duplicate_rows", "wrong_id") * 5:
-            switched = json.dumps({"provider": "cdr", "fault": fault}).encode()
+    def with_faults(
+        self, provider: str, faults: Sequence[str], ask: Callable[[], tuple[int, bytes]]
+    ) -> tuple[int, bytes]:
+        """Faults that read a request, rewrite it or change its answer."""
+        for fault in faults:
+            switched = json.dumps({"provider": provider, "fault": fault}).encode()
             assert self.request(f"{self.tenant}/faults", switched)[0] == 201
-        answer = self.request(self.urls["cdr"], body)
+        answer = ask()
         assert self.request(f"{self.tenant}/faults", method="DELETE")[0] == 204
         return answer
 
@@ -182,6 +194,15 @@ STEPS: dict[str, Step] = {
     "arm namespaces": lambda it: it.arm("".join(f' xmlns:a{n}="a"' for n in range(12_000))),
     "arm elements": lambda it: it.arm('limit="x"/><filters ' * 4000),
     "arm wrong elements": lambda it: it.arm('limit="1"/>' + "<a/>" * 65_000 + "<filters "),
+    "arm frames of lists": lambda it: it.arm_frames(
+        b"[" + (b"[" * 240 + b"]" * 240 + b",") * 540 + b"1]", 20
+    ),
+    "arm frames of elements": lambda it: it.arm_frames(
+        b'[{"_name":"in","_content":[{"_name":"request","_content":['
+        + b",".join([b'{"_name":"filters"}'] * 12_000)
+        + b"]}]}]",
+        20,
+    ),
     "legs": lambda it: it.cdr("get.call_legs_report"),
     "legs offset, sorted": lambda it: it.cdr(
         "get.call_legs_report",
@@ -207,9 +228,14 @@ STEPS: dict[str, Step] = {
     "id of numbers": lambda it: it.request(
         it.urls["cdr"], b'{"jsonrpc": "2.0", "id": [' + b"1e308," * 349_000 + b"1]}"
     ),
-    "lists with faults": lambda it: it.faulty(
-        b'{"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report", "params": {"offset": 9,'
-        b'"access_token": "none", "a": [' + (b"[" * 240 + b"]" * 240 + b",") * 4300 + b"1]}}"
+    "lists with faults": lambda it: it.with_faults(
+        "cdr",
+        ("missing_rows", "token_expired", "duplicate_rows", "wrong_id") * 5,
+        lambda: it.request(
+            it.urls["cdr"],
+            b'{"jsonrpc": "2.0", "id": 1, "method": "get.call_legs_report", "params": {"offset": 9,'
+            b'"access_token": "none", "a": [' + (b"[" * 240 + b"]" * 240 + b",") * 4300 + b"1]}}",
+        ),
     ),
     "employees like": lambda it: it.cdr_list("get.employees", "full_name"),
     "numbers like": lambda it: it.cdr_list("get.virtual_numbers", "virtual_phone_number"),
@@ -222,6 +248,14 @@ STEPS: dict[str, Step] = {
     ),
     "1C day": lambda it: it.onec(
         "GetHistoryOfServiceCalls", prop("PeriodFrom", "2026-03-02T00:00:00")
+    ),
+    "1C hour with faults": lambda it: it.with_faults(
+        "onec",
+        ("columns_reordered", "nil_everywhere"),
+        lambda: it.onec(
+            "GetHistoryOfServiceCalls",
+            prop("PeriodFrom", "2026-03-02T10:00:00") + prop("PeriodTo", "2026-03-02T11:00:00"),
+        ),
     ),
     "1C all": lambda it: it.onec("GetHistoryOfServiceCalls"),
     "1C clients": lambda it: it.onec("ClientRead"),

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, repeat
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from callmocks.arm import service
 from callmocks.arm.idle_watch import IdleWatch
 from callmocks.arm.provider import ARM
 from callmocks.contract.connections import Connection, EndMethod
+from callmocks.errors import ClientDisconnected
 from callmocks.faults.active import ActiveFault
 from callmocks.history.clock import read_stopwatch
 from callmocks.history.generator import make_random_key
@@ -33,6 +35,7 @@ from callmocks.tenants.exchange import Exchange, Reply, Requester
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import rerun_when_stale
 from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, PIECE_SECONDS, PieceTimer, run_if_long
 
 # Replies delayed at the same time; then reading waits.
 MAX_DELAYED = 16
@@ -58,6 +61,7 @@ class ArmConnection:
     _send_waiters: list[SentSignal] = field(default_factory=list)
     _closing: asyncio.Task[None] | None = None
     _is_processing: bool = False
+    _busy_seconds: float = 0.0  # since other connections were served
 
     def __post_init__(self) -> None:
         # Random, because all replicas share them.
@@ -107,6 +111,7 @@ class ArmConnection:
 
     async def _receive_message(self, message: WSMessage) -> None:
         self._unhandled.discard(self._protocol)
+        begun = read_stopwatch()
         if message.type is WSMsgType.PING:
             self._last_seen = self._tenant.clock.now()
             with suppress(ConnectionError):  # the client has gone; the socket tells the reader
@@ -119,6 +124,11 @@ class ArmConnection:
             finally:
                 self._is_processing = False
         self._mark_active()
+        # A client may send many frames at once, which the socket gives without a turn of the loop.
+        self._busy_seconds += self._active_at - begun
+        if self._busy_seconds > PIECE_SECONDS:
+            self._busy_seconds = 0.0
+            await asyncio.sleep(0)
 
     def _mark_active(self) -> None:
         self._active_at = read_stopwatch()
@@ -176,10 +186,12 @@ class ArmConnection:
         transmission: Transmission,
         ending: Ending = "answered",
     ) -> None:
+        timer = PieceTimer()
         try:
             for message in messages:
                 await self._socket.send_frame(message, opcode)
-        except ConnectionError:
+                await timer.yield_when_due()
+        except (ConnectionError, ClientDisconnected):
             transmission.ended = "client left"
             return  # the socket tells the reader
         if ending != transmission.ended:
@@ -202,9 +214,21 @@ class ArmConnection:
             self._send_waiters.remove(other_sent)
             transmission.delay += read_stopwatch() - begun
         nothing_sent = delivery.termination and not delivery.truncate_at
-        messages = [] if nothing_sent else [body[: delivery.truncate_at]]
-        for transform in delivery.frame_transforms:
-            messages = transform(messages)
+        message = [] if nothing_sent else [body[: delivery.truncate_at]]
+        try:
+            pieces = await _transform_message(message, delivery)
+        except ClientDisconnected:
+            transmission.ended = "client left"
+            return
+        messages = chain.from_iterable(repeat(pieces, delivery.copies))
         await self._send_messages(messages, opcode, transmission, delivery.regular_ending)
         if delivery.termination in ("close", "reset"):
             abort_connection(self._request, delivery)
+
+
+async def _transform_message(message: list[bytes], delivery: Delivery) -> list[bytes]:
+    is_long, timer = sum(map(len, message)) > LONG_REQUEST_BYTES, PieceTimer()
+    for transform in delivery.frame_transforms:
+        message = await run_if_long(partial(transform, message), is_long)
+        await timer.yield_when_due()
+    return message

@@ -8,6 +8,7 @@ from lxml import etree
 
 from callmocks.arm import prepared_filters, schema, tree
 from callmocks.arm.schema import Schema, SchemaViolation
+from callmocks.contract.garbage import paused_collection
 from callmocks.errors import CallmocksError
 
 BodyFormat = Literal["json", "xml"]
@@ -43,7 +44,8 @@ def parse_body(body: bytes, command: str, options: BodyOptions) -> CommandBody:
     # A client that polls sends the same bytes again and again.
     if command == schema.HISTORY and len(body) <= _MAX_CACHED_BYTES:
         return _parse_small_body(body, command, options)
-    return _parse_body(body, command, options)
+    with paused_collection():
+        return _parse_body(body, command, options)
 
 
 @lru_cache(maxsize=512)

@@ -14,6 +14,7 @@ The path of a request::
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -30,7 +31,7 @@ from callmocks.errors import OutOfDescriptors, TooManyRows, Unavailable
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.descriptors import is_out_of_descriptors
 from callmocks.tenants.exchange import Exchange, Reply
-from callmocks.tenants.worker import run_if_long
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
 
 Attributes = Mapping[str, str]
 
@@ -107,7 +108,8 @@ async def _run_frame(
         choice = exchange.use_assumption("arm.wrong-length")
         if choice == "refused" or exchange.tenant.settings.arm.contract == "strict":
             raise CommandFailure(400, "; ".join(texts))
-    if is_json_too_deep(frame.body, nesting):
+    is_too_deep = partial(is_json_too_deep, frame.body, nesting)
+    if await run_if_long(is_too_deep, _is_long(exchange)):
         raise _make_nesting_failure(exchange, "JSON", nesting)
     token = session.token
     session.operator = await sessions.find_operator(exchange, token) if token else None
@@ -117,11 +119,16 @@ async def _run_frame(
 async def _run_post(
     exchange: Exchange, credentials: RequestCredentials, nesting: int, charset: str | None
 ) -> CommandResponse:
-    if is_xml_too_deep(exchange.request, nesting):
+    is_too_deep = partial(is_xml_too_deep, exchange.request, nesting)
+    if await run_if_long(is_too_deep, _is_long(exchange)):
         raise _make_nesting_failure(exchange, "XML", nesting)
     is_login = exchange.operation == schema.LOGIN
     session = ArmSession() if is_login else await authenticate_request(exchange, credentials)
     return await _run_command(exchange, exchange.request, "xml", session, charset)
+
+
+def _is_long(exchange: Exchange) -> bool:
+    return len(exchange.request) > LONG_REQUEST_BYTES
 
 
 async def find_refusal(exchange: Exchange) -> Reply | None:
@@ -183,7 +190,8 @@ async def _read_attributes(
     contract, choices = exchange.tenant.settings.arm.contract, exchange.tenant.assumptions.choices
     empty_values = contract == "strict" or choices["arm.empty-filter"] == "literal"
     options = requests.BodyOptions(body_format, contract, empty_values, charset)
-    request = requests.parse_body(body, exchange.operation, options)
+    parse = partial(requests.parse_body, body, exchange.operation, options)
+    request = await run_if_long(parse, _is_long(exchange))
     if request.dropped:
         exchange.use_assumption("arm.empty-filter")
     if request.parse_error:
@@ -192,8 +200,9 @@ async def _read_attributes(
         raise CommandFailure(400, request.parse_error)
     if request.explain is not None:
         validator = schema.get_schema(exchange.operation, contract)
-        await run_if_long(validator.load_explainer, not validator.has_explainer)
-        texts = [str(exchange.add_violation(*violation)) for violation in request.explain()]
+        is_long = _is_long(exchange) or not validator.has_explainer
+        violations = await run_if_long(request.explain, is_long)
+        texts = [str(exchange.add_violation(*violation)) for violation in violations]
         raise CommandFailure(None, "; ".join(texts))
     return request.attributes
 

@@ -71,13 +71,11 @@ def replace_forbidden(text: str) -> str:
     return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-_answer_parser = make_parser(huge_tree=True, keep_comments=True)
-
-
 def edit_document(body: bytes, edit: Callable[[etree._Element], bool]) -> bytes | None:
     """A document changed by ``edit``; None when it is no XML or ``edit`` returns False."""
     try:
-        root = etree.fromstring(body, _answer_parser)
+        # A parser of its own: one that threads share lets only one of them parse.
+        root = etree.fromstring(body, make_parser(huge_tree=True, keep_comments=True))
     except etree.XMLSyntaxError:
         return None
     if not edit(root):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -56,7 +56,6 @@ class ActiveFault:
         self.met_key, self.applied_key, self.members_key = (
             f"{self._key}.{name}" for name in ("met", "applied", "list")
         )
-        self._memory: dict[str, Any] = {}
         self._generator = Generator(derive_key("fault", seed, self.number, self.fault.fault_name))
 
     async def match(self, exchange: Exchange, operation: str) -> FaultContext | None:
@@ -73,7 +72,7 @@ class ActiveFault:
         if applied is None:
             return None
         self.applied_count = applied
-        return FaultContext(exchange, self._generator, count, self._memory, self._key)
+        return FaultContext(exchange, self._generator, count, self._key)
 
     async def undo_application(self) -> None:
         self.applied_count = await self._state.add(self.applied_key, -1) or 0

@@ -16,7 +16,7 @@ order they were enabled, before the next hook of any.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 import msgspec
 
@@ -50,15 +50,16 @@ class ParameterError(FaultError):
 
 
 class FaultContext(msgspec.Struct):
-    """Of one match; ``memory`` is the fault's. Random numbers of its n-th match never change."""
+    """Of one match. Random numbers of a fault's n-th match never change."""
 
     exchange: Exchange
     generator: Generator
     match_number: int
-    memory: dict[str, Any]
     key: str = ""
     # For `prepare`, to tell the hooks what it found.
     prepared: bool = False
+    # For `configure_delivery`, of the body that `corrupt_bytes` saw.
+    kept_bytes: int = 0
 
     async def add_to_bounded_set(self, member: str, limit: int) -> bool:
         """Whether a member is in the fault's set, which replicas share and ``limit`` bounds.

@@ -17,9 +17,9 @@ class Truncated(Fault, frozen=True):
     ] = 0.5
 
     def corrupt_bytes(self, context: FaultContext, reply: Reply) -> Reply | None:
-        context.memory["keep"] = int(len(reply.body) * self.keep)
+        context.kept_bytes = int(len(reply.body) * self.keep)
         return None
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
-        delivery.truncate_at = context.memory.pop("keep")
+        delivery.truncate_at = context.kept_bytes
         return True

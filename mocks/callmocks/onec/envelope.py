@@ -143,6 +143,8 @@ def parse_document(
         parser = _get_parser(charset, declared)
     if len(body) > _HEAD_BYTES:  # in a smaller one nothing takes the parser long
         InputGuard().check(body)
+        if parser is _PARSER:  # while a thread parses with it, the loop would wait
+            parser = make_parser()
     try:
         root = etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:

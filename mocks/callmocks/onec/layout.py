@@ -12,7 +12,6 @@ from callmocks.onec.scalars import escape_text, quote_attribute
 _LINE_END: Final = "\r\n"
 _ROW_DEPTH: Final = 6  # Envelope, Body, response, return, Property, Value
 _XML_NAMESPACE: Final = "http://www.w3.org/XML/1998/namespace"
-_parser = make_parser(huge_tree=True)
 
 
 class Layout(NamedTuple):
@@ -43,7 +42,8 @@ def indent_document(xml: bytes) -> bytes:
 
     A tab for each level, two more before each attribute but the first.
     """
-    return "".join(_write_element(etree.fromstring(xml, _parser), 0)).encode()
+    root = etree.fromstring(xml, make_parser(huge_tree=True))  # which no other thread waits for
+    return "".join(_write_element(root, 0)).encode()
 
 
 def _write_element(element: etree._Element, depth: int) -> Iterator[str]:

@@ -26,6 +26,7 @@ class Delivery(msgspec.Struct):
     termination: Termination = ""
     reorder_timeout: float = 0.0  # websocket: longest wait for the next answer, to be sent first
     frame_transforms: list[FrameTransform] = []
+    copies: int = 1  # websocket
 
     def count_pauses(self, size: int) -> int:
         """Of a body of so many bytes."""

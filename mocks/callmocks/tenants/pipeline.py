@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from callmocks.contract.garbage import drop_frames
+from callmocks.contract.garbage import drop_frames, paused_collection
 from callmocks.errors import OutOfDescriptors, SendLimitReached, Unavailable
 from callmocks.faults.active import ActiveFault
 from callmocks.faults.base import FaultContext
@@ -16,7 +16,7 @@ from callmocks.tenants.descriptors import SPARE_DESCRIPTORS, is_out_of_descripto
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.journal import TruncatedBody, truncate_body
 from callmocks.tenants.state import StaleTenantsError
-from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long, run_in_worker
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, PieceTimer, run_in_worker
 
 T = TypeVar("T")
 Handler = Callable[[Exchange], Awaitable[Reply]]
@@ -112,15 +112,18 @@ async def _apply_faults(
     exchange: Exchange, handle: Handler, matched: MatchedFaults, applied: set[str]
 ) -> Reply:
     original, parsed, reply = exchange.request, exchange.parsed, None
+    timer = PieceTimer()
     try:
         for active, context in matched:
             request = await _run_reader(active.fault.rewrite_request, exchange.request, context)
+            await timer.yield_when_due()
             if request is not None:
                 exchange.request = request
                 applied.add(active.id)
         for active, context in matched:
             if reply is None:
                 reply = await _run_reader(active.fault.short_circuit, exchange.request, context)
+                await timer.yield_when_due()
                 if reply is not None:
                     applied.add(active.id)
         if reply is None:
@@ -131,6 +134,7 @@ async def _apply_faults(
         for active, context in matched:
             change: Callable[..., Reply | None] = getattr(active.fault, hook)
             changed = await _run_reader(change, reply.body, context, reply)
+            await timer.yield_when_due()
             if changed is not None:
                 exchange.row_count = exchange.total = None
                 reply = changed
@@ -140,4 +144,11 @@ async def _apply_faults(
 
 async def _run_reader(hook: Callable[..., T], read: bytes, *args: object) -> T:
     """In a thread when the bytes that it reads are long."""
-    return await run_if_long(partial(hook, *args), len(read) > LONG_REQUEST_BYTES)
+    if len(read) <= LONG_REQUEST_BYTES:
+        return hook(*args)
+    return await run_in_worker(partial(_call_without_collection, hook, *args))
+
+
+def _call_without_collection(hook: Callable[..., T], *args: object) -> T:
+    with paused_collection():
+        return hook(*args)

@@ -33,7 +33,7 @@ _MAX_THREADS: Final = 2
 # Of a job in a thread.
 _TURN_SECONDS: Final = 0.02
 # Of short pieces, after which others are served.
-_PIECE_SECONDS: Final = 0.004
+PIECE_SECONDS: Final = 0.004
 
 _Steps = Coroutine[Any, Any, Any]
 _HasLeft = Callable[[], bool]
@@ -79,7 +79,7 @@ class PieceTimer:
         self._since = read_stopwatch()
 
     async def yield_when_due(self) -> None:
-        if read_stopwatch() - self._since > _PIECE_SECONDS:
+        if read_stopwatch() - self._since > PIECE_SECONDS:
             await yield_turn()
             self._since = read_stopwatch()
 
