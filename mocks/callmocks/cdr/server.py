@@ -7,6 +7,7 @@ from callmocks.cdr import media, service
 from callmocks.cdr.errors import RpcError
 from callmocks.cdr.jsonrpc import NULL_ID, Envelope, ParsedRequest, make_error_reply
 from callmocks.cdr.provider import CDR, LOGIN, TOKEN
+from callmocks.contract.json_values import has_fewer_values, measure_json
 from callmocks.contract.nesting import is_json_too_deep
 from callmocks.errors import OutOfThreads
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
@@ -19,6 +20,8 @@ from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Longest body (assumed): the largest filter fits, and a list of a million lists does not."""
+MAX_VALUES = 250_000
+"""Of a body, by its commas and opening brackets (assumed); the largest filter has 60 000."""
 _MAX_PATH_CHARS = 200
 _CONTENT_TYPES = frozenset({"application/json", "application/json; charset=utf-8"})
 
@@ -37,11 +40,11 @@ class CdrServer(ProviderServer):
         try:
             body = await read_body(request, MAX_BODY_BYTES)
         except BodyTooLarge as error:
-            exchange = self.start_exchange(request)
             expected = f"a body of at most {error.limit} bytes"
-            answer = partial(_answer_oversized, expected, "a larger one", NULL_ID)
-            return await self.respond(request, exchange, answer)
-        parsed = await _parse_request(body)
+            return await self._refuse_body(request, expected, "a larger one")
+        parsed = await _parse_long_request(body)
+        if parsed is None:
+            return await self._refuse_body(request, f"at most {MAX_VALUES} values", "more")
         tenant = self._find_tenant(parsed.envelope)
         exchange = self.start_exchange(request, tenant, body)
         _note_content_type(request, exchange)
@@ -51,6 +54,13 @@ class CdrServer(ProviderServer):
             expected = f"nesting of at most {max_depth} levels"
             handle = partial(_answer_oversized, expected, "a deeper one", parsed.echo_id)
         return await self.respond(request, exchange, handle)
+
+    async def _refuse_body(
+        self, request: web.Request, expected: str, got: str
+    ) -> web.StreamResponse:
+        exchange = self.start_exchange(request)
+        answer = partial(_answer_oversized, expected, got, NULL_ID)
+        return await self.respond(request, exchange, answer)
 
     async def handle_unknown_path(self, request: web.Request) -> web.StreamResponse:
         handle = partial(_answer_unknown_path, request.method, request.path)
@@ -76,12 +86,20 @@ class CdrServer(ProviderServer):
         return self.registry.find(TOKEN, token) or self.registry.find(TOKEN, prefix)
 
 
-async def _parse_request(body: bytes) -> ParsedRequest:
-    is_long = len(body) > LONG_REQUEST_BYTES
+async def _parse_long_request(body: bytes) -> ParsedRequest | None:
+    """In a thread if it is long."""
+    parse = partial(_parse_request, body)
     try:
-        return await run_if_long(partial(ParsedRequest, body), is_long)
+        return await run_if_long(parse, len(body) > LONG_REQUEST_BYTES)
     except OutOfThreads:  # what the tenant's pipeline does says so
+        return parse()
+
+
+def _parse_request(body: bytes) -> ParsedRequest | None:
+    """None when it has too many values: while they are decoded no other thread runs."""
+    if has_fewer_values(body, MAX_VALUES) or measure_json(body, MAX_VALUES).values <= MAX_VALUES:
         return ParsedRequest(body)
+    return None
 
 
 def _note_content_type(request: web.Request, exchange: Exchange) -> None:

@@ -41,6 +41,7 @@ UNREAD_SECONDS = 30.0
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _LONG_SEARCH = 20
 """Entries from which on a text is looked for in a thread."""
+_MAX_NAMES = 50_000  # of fields and headers in one question
 _LONG_COMPARISONS, _LONG_BYTES = 10_000, 4 * 1024 * 1024
 """From which on requests are compared in a thread."""
 _YIELD_EVERY = 1024 * 1024
@@ -187,6 +188,9 @@ async def clear_journal(context: RequestContext) -> None:
 )
 async def verify_journal(context: RequestContext) -> Answer:
     question: Question = context.body
+    if sum(map(_count_names, question.expect)) > _MAX_NAMES:
+        detail = f"the expectations have more than {_MAX_NAMES} fields and headers together"
+        raise ProblemError(422, detail, where="$.expect")
     journal = find_journal(context)
     records = journal.read_records(question.after)
     journals = {each.name: each.journal for each in context.registry}
@@ -201,6 +205,12 @@ async def verify_journal(context: RequestContext) -> Answer:
     ok, results = await run_computation(compare, is_long)
     replica = context.app_context.store.replica_name or UNSET
     return Answer(ok, results, journal.dropped_count, replica)
+
+
+def _count_names(expected: Any) -> int:
+    """``expected`` is an ``ExpectationJson``."""
+    given = (each for each in (expected.fields, expected.headers) if each is not UNSET)
+    return sum(len(each or ()) for each in given)
 
 
 async def _compare(

@@ -13,7 +13,7 @@ from callmocks.config.validation import (
     read_json,
 )
 from callmocks.contract.garbage import paused_collection
-from callmocks.contract.json_values import measure_json
+from callmocks.contract.json_values import has_fewer_values, measure_json
 from callmocks.contract.quoting import shorten_text
 from callmocks.control.problems import ProblemError
 
@@ -36,7 +36,7 @@ def decode_body(raw: bytes, model: type[msgspec.Struct]) -> Any:
 
 
 def _check_size(raw: bytes) -> None:
-    if sum(map(raw.count, (b"{", b"[", b","))) < MAX_MEMBERS:
+    if has_fewer_values(raw, MAX_MEMBERS):
         return
     size = measure_json(raw, MAX_VALUES)
     if size.values > MAX_VALUES:
