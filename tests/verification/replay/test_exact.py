@@ -36,6 +36,8 @@ def calls_envelope(
     version: str = "http://schemas.xmlsoap.org/soap/envelope/", hour: str = "10"
 ) -> str:
     period = property_xml("PeriodFrom", f"{DAY}T{hour}:00:00", "dateTime")
+    # Without an end it would reach to now, which 1C refuses by day.
+    period += property_xml("PeriodTo", f"{DAY}T23:59:59", "dateTime")
     return soap_envelope(f"<p:Params>{period}</p:Params>", version)
 
 
