@@ -29,7 +29,7 @@ from callmocks.history.history import History
 from callmocks.tenants import worker
 from callmocks.tenants.worker import PieceTimer
 from tests.control.server_client import SOAP, basic
-from tests.limited_server import ARM, PATHS, error_text, limited_server
+from tests.limited_server import ARM, PATHS, LimitedServer, error_text, limited_server
 from tests.test_serve import LEGS, get, serving_from_start
 
 XML = {"Content-Type": "text/xml"}
@@ -234,6 +234,15 @@ async def test_other_calls_of_many_people_are_not_prepared_on_the_event_loop(
     assert threads == ["callmocks worker"] * 2
 
 
+async def _expect_a_free_worker(server: LimitedServer, begun: threading.Semaphore) -> None:
+    """While the first slow work runs; the second has not begun."""
+    assert await asyncio.to_thread(begun.acquire, timeout=30)
+    async with server.raw("cdr") as raw:
+        status, answer = await raw.request("cdr", LONG_FILTER)
+    assert (status, "result" in json.loads(answer)) == (200, True), answer
+    assert not begun.acquire(blocking=False)
+
+
 async def test_work_that_cannot_be_cut_leaves_a_thread_to_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -252,11 +261,7 @@ async def test_work_that_cannot_be_cut_leaves_a_thread_to_others(
             asyncio.ensure_future(client.post(tenants, json={"name": f"t{n}", "world": world}))
             for n, world in enumerate({"sizes": {"organisations": size}} for size in (600, 601))
         ]
-        assert await asyncio.to_thread(begun.acquire, timeout=30)
-        async with server.raw("cdr") as raw:
-            status, answer = await raw.request("cdr", LONG_FILTER)
-        assert (status, "result" in json.loads(answer)) == (200, True), answer
-        assert not begun.acquire(blocking=False)
+        await _expect_a_free_worker(server, begun)
         may_end.set()
         for creation in created:
             async with await creation as made:
@@ -324,11 +329,7 @@ async def test_scenarios_of_listed_worlds_leave_a_thread_to_others(
             assert created.status == 201, await created.text()
         monkeypatch.setattr(scenario, "omit_defaults", omit_defaults)
         shown = [asyncio.ensure_future(client.get(f"{tenants}/listed/scenario")) for _ in range(2)]
-        assert await asyncio.to_thread(begun.acquire, timeout=30)
-        async with server.raw("cdr") as raw:
-            status, answer = await raw.request("cdr", LONG_FILTER)
-        assert (status, "result" in json.loads(answer)) == (200, True), answer
-        assert not begun.acquire(blocking=False)
+        await _expect_a_free_worker(server, begun)
         may_end.set()
         for each in shown:
             async with await each as got:

@@ -440,15 +440,3 @@ async def test_a_status_fault_brings_its_own_headers(client: Client) -> None:
         async with client.http.post(url, json=new) as refused:
             assert refused.status == 422
             assert expected in json.dumps(await refused.json())
-
-
-async def test_expectations_name_so_many_fields_and_headers_together(client: Client) -> None:
-    names = dict.fromkeys(map(str, range(1000)), "")
-    each = {"unlisted": True, "fields": names, "headers": names}
-    for count, status in ((25, 200), (26, 422)):
-        body = {"expect": [each] * count}
-        url = f"{client.urls['control']}/api/tenants/demo/journal/verify"
-        async with client.http.post(url, json=body) as response:
-            answer = await response.json(content_type=None)
-        assert response.status == status, answer
-    assert answer["where"] == "$.expect"

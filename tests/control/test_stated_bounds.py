@@ -237,6 +237,18 @@ async def test_an_object_has_so_many_members_and_no_more(control: ControlClient)
     assert problem["detail"] == "an object of the body has more than 100000 members"
 
 
+async def test_expectations_name_so_many_fields_and_headers_together(
+    control: ControlClient,
+) -> None:
+    names = dict.fromkeys(map(str, range(1000)), "")
+    each = {"unlisted": True, "fields": names, "headers": names}
+    for count, status in ((25, 200), (26, 422)):
+        body = {"expect": [each] * count}
+        answered, answer = await control.call("POST", f"{DEMO}/journal/verify", body)
+        assert answered == status, answer
+    assert answer["where"] == "$.expect"
+
+
 def _count_values(text: str) -> int:
     outside = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
     return sum(map(outside.count, "{[,"))

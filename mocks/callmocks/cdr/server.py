@@ -9,14 +9,13 @@ from callmocks.cdr.jsonrpc import NULL_ID, Envelope, ParsedRequest, make_error_r
 from callmocks.cdr.provider import CDR, LOGIN, TOKEN
 from callmocks.contract.json_values import has_fewer_values, measure_json
 from callmocks.contract.nesting import is_json_too_deep
-from callmocks.errors import OutOfThreads
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
 from callmocks.provider.server import ProviderServer
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.pipeline import Handler
 from callmocks.tenants.settings import CDR_PREFIX_DIGITS
 from callmocks.tenants.tenant import Tenant
-from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
+from callmocks.tenants.worker import read_body_if_long
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Longest body (assumed): the largest filter fits, and a list of a million lists does not."""
@@ -42,7 +41,7 @@ class CdrServer(ProviderServer):
         except BodyTooLarge as error:
             expected = f"a body of at most {error.limit} bytes"
             return await self._refuse_body(request, expected, "a larger one")
-        parsed = await _parse_long_request(body)
+        parsed = await read_body_if_long(_parse_request, body)
         if parsed is None:
             return await self._refuse_body(request, f"at most {MAX_VALUES} values", "more")
         tenant = self._find_tenant(parsed.envelope)
@@ -84,15 +83,6 @@ class CdrServer(ProviderServer):
         # A session's token begins with its tenant's digits, so that every replica knows it.
         prefix = token[:CDR_PREFIX_DIGITS]
         return self.registry.find(TOKEN, token) or self.registry.find(TOKEN, prefix)
-
-
-async def _parse_long_request(body: bytes) -> ParsedRequest | None:
-    """In a thread if it is long."""
-    parse = partial(_parse_request, body)
-    try:
-        return await run_if_long(parse, len(body) > LONG_REQUEST_BYTES)
-    except OutOfThreads:  # what the tenant's pipeline does says so
-        return parse()
 
 
 def _parse_request(body: bytes) -> ParsedRequest | None:

@@ -6,7 +6,6 @@ from msgspec.structs import replace
 
 from callmocks.contract.garbage import drop_frames
 from callmocks.contract.nesting import is_xml_too_deep
-from callmocks.errors import OutOfThreads
 from callmocks.onec import envelope, service, wsdl
 from callmocks.onec.provider import ONEC, USER
 from callmocks.onec.soap import SoapError
@@ -17,7 +16,7 @@ from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import State
 from callmocks.tenants.tenant import Tenant
-from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
+from callmocks.tenants.worker import read_body_if_long
 
 _MEBIBYTE: Final = 1024 * 1024
 _JOURNALED_BYTES: Final = 64 * 1024
@@ -46,7 +45,7 @@ class OnecServer(ProviderServer):
             limit = _parse_body_limit(tenant.assumptions.choices["onec.body-limit"])
             body = await read_body(request, limit, guard.check)
             nesting = self.app[SERVER_LIMITS].nesting
-            if await _is_too_deep(body, nesting):
+            if await read_body_if_long(partial(is_xml_too_deep, limit=nesting), body):
                 raise SoapError("Client", f"Excessive depth: more than {nesting} levels")
         except BodyTooLarge as too_large:
             body, error = guard.head, _explain_body_limit(tenant, too_large.limit)
@@ -100,14 +99,6 @@ class OnecServer(ProviderServer):
         if tenant is None or credentials is None:
             return self.registry.unmatched, False
         return tenant, secrets_equal(credentials.password, tenant.settings.onec.password)
-
-
-async def _is_too_deep(body: bytes, nesting: int) -> bool:
-    is_long = len(body) > LONG_REQUEST_BYTES
-    try:
-        return await run_if_long(partial(is_xml_too_deep, body, nesting), is_long)
-    except OutOfThreads:  # what the tenant's pipeline does says so
-        return is_xml_too_deep(body, nesting)
 
 
 def _find_unsupported_form(request: web.Request, media: str) -> SoapError | None:

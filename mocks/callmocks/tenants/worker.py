@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -107,6 +108,17 @@ async def run_if_long(
     if not is_long:
         return work()
     return await run_in_worker(work, is_shared=is_shared, is_slow=is_slow)
+
+
+async def read_body_if_long(read: Callable[[bytes], T], body: bytes) -> T:
+    """In a thread if it is long, before there is an exchange.
+
+    Where the system gives no thread it is read here: what the tenant's pipeline does says so.
+    """
+    try:
+        return await run_if_long(partial(read, body), len(body) > LONG_REQUEST_BYTES)
+    except OutOfThreads:
+        return read(body)
 
 
 async def run_in_worker(
