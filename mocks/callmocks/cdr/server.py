@@ -15,7 +15,7 @@ from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.pipeline import Handler
 from callmocks.tenants.settings import CDR_PREFIX_DIGITS
 from callmocks.tenants.tenant import Tenant
-from callmocks.tenants.worker import read_body_if_long
+from callmocks.tenants.worker import read_even_without_threads
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Longest body (assumed): the largest filter fits, and a list of a million lists does not."""
@@ -41,7 +41,7 @@ class CdrServer(ProviderServer):
         except BodyTooLarge as error:
             expected = f"a body of at most {error.limit} bytes"
             return await self._refuse_body(request, expected, "a larger one")
-        parsed = await read_body_if_long(_parse_request, body)
+        parsed = await read_even_without_threads(_parse_request, len(body), body)
         if parsed is None:
             return await self._refuse_body(request, f"at most {MAX_VALUES} values", "more")
         tenant = self._find_tenant(parsed.envelope)

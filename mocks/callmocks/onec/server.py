@@ -16,7 +16,7 @@ from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import State
 from callmocks.tenants.tenant import Tenant
-from callmocks.tenants.worker import read_body_if_long
+from callmocks.tenants.worker import read_even_without_threads
 
 _MEBIBYTE: Final = 1024 * 1024
 _JOURNALED_BYTES: Final = 64 * 1024
@@ -45,7 +45,7 @@ class OnecServer(ProviderServer):
             limit = _parse_body_limit(tenant.assumptions.choices["onec.body-limit"])
             body = await read_body(request, limit, guard.check)
             nesting = self.app[SERVER_LIMITS].nesting
-            if await read_body_if_long(partial(is_xml_too_deep, limit=nesting), body):
+            if await read_even_without_threads(is_xml_too_deep, len(body), body, nesting):
                 raise SoapError("Client", f"Excessive depth: more than {nesting} levels")
         except BodyTooLarge as too_large:
             body, error = guard.head, _explain_body_limit(tenant, too_large.limit)

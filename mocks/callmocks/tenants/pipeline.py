@@ -3,11 +3,10 @@
 import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
 
 from msgspec.structs import replace
 
-from callmocks.contract.garbage import drop_frames, paused_collection
+from callmocks.contract.garbage import drop_frames
 from callmocks.errors import OutOfDescriptors, SendLimitReached, Unavailable
 from callmocks.faults.active import ActiveFault
 from callmocks.faults.base import FaultContext
@@ -16,9 +15,13 @@ from callmocks.tenants.descriptors import SPARE_DESCRIPTORS, is_out_of_descripto
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.journal import TruncatedBody, truncate_body
 from callmocks.tenants.state import StaleTenantsError
-from callmocks.tenants.worker import LONG_REQUEST_BYTES, PieceTimer, run_in_worker
+from callmocks.tenants.worker import (
+    PieceTimer,
+    read_even_without_threads,
+    read_if_long,
+    run_in_worker,
+)
 
-T = TypeVar("T")
 Handler = Callable[[Exchange], Awaitable[Reply]]
 # Of which the hash is not made on the loop.
 _LONG_BODY_BYTES = 16 * 1024 * 1024
@@ -35,7 +38,9 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
         if exchange.tenant.faults.by_provider.get(exchange.provider.name):
             if not exchange.operation:
                 find_operation = exchange.provider.find_operation
-                exchange.operation = await _run_reader(find_operation, exchange.request, exchange)
+                exchange.operation = await read_if_long(
+                    find_operation, len(exchange.request), exchange
+                )
             matched = await exchange.tenant.faults.match(exchange)
             reply = await _run_with_faults(exchange, handle, matched)
         else:
@@ -55,7 +60,9 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
         if isinstance(unavailable, OutOfDescriptors):
             SPARE_DESCRIPTORS.warn_none_left()
         with SPARE_DESCRIPTORS.lend():
-            reply = exchange.provider.unavailable_reply(exchange, str(unavailable))
+            make_reply, size = exchange.provider.unavailable_reply, len(exchange.request)
+            text = str(unavailable)
+            reply = await read_even_without_threads(make_reply, size, exchange, text)
         if isinstance(unavailable, SendLimitReached | OutOfDescriptors):
             reply = exchange.provider.with_status(exchange, reply, 503)
         drop_frames(unavailable)
@@ -115,14 +122,16 @@ async def _apply_faults(
     timer = PieceTimer()
     try:
         for active, context in matched:
-            request = await _run_reader(active.fault.rewrite_request, exchange.request, context)
+            rewrite = active.fault.rewrite_request
+            request = await read_if_long(rewrite, len(exchange.request), context)
             await timer.yield_when_due()
             if request is not None:
                 exchange.request = request
                 applied.add(active.id)
         for active, context in matched:
             if reply is None:
-                reply = await _run_reader(active.fault.short_circuit, exchange.request, context)
+                answer = active.fault.short_circuit
+                reply = await read_if_long(answer, len(exchange.request), context)
                 await timer.yield_when_due()
                 if reply is not None:
                     applied.add(active.id)
@@ -133,22 +142,10 @@ async def _apply_faults(
     for hook in ("modify_response", "corrupt_bytes"):
         for active, context in matched:
             change: Callable[..., Reply | None] = getattr(active.fault, hook)
-            changed = await _run_reader(change, reply.body, context, reply)
+            changed = await read_if_long(change, len(reply.body), context, reply)
             await timer.yield_when_due()
             if changed is not None:
                 exchange.row_count = exchange.total = None
                 reply = changed
                 applied.add(active.id)
     return reply
-
-
-async def _run_reader(hook: Callable[..., T], read: bytes, *args: object) -> T:
-    """In a thread when the bytes that it reads are long."""
-    if len(read) <= LONG_REQUEST_BYTES:
-        return hook(*args)
-    return await run_in_worker(partial(_call_without_collection, hook, *args))
-
-
-def _call_without_collection(hook: Callable[..., T], *args: object) -> T:
-    with paused_collection():
-        return hook(*args)

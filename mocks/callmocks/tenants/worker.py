@@ -21,6 +21,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple, TypeVar
 
+from callmocks.contract.garbage import paused_collection
 from callmocks.errors import ClientDisconnected, OutOfThreads
 from callmocks.history.clock import read_stopwatch
 
@@ -110,15 +111,28 @@ async def run_if_long(
     return await run_in_worker(work, is_shared=is_shared, is_slow=is_slow)
 
 
-async def read_body_if_long(read: Callable[[bytes], T], body: bytes) -> T:
-    """In a thread if it is long, before there is an exchange.
+async def read_if_long(read: Callable[..., T], size: int, *args: object) -> T:
+    """Call ``read`` with ``args``, in a thread when the ``size`` bytes that it reads are many."""
+    if size <= LONG_REQUEST_BYTES:
+        return read(*args)
+    return await run_in_worker(partial(_call_without_collection, read, *args))
 
-    Where the system gives no thread it is read here: what the tenant's pipeline does says so.
+
+async def read_even_without_threads(read: Callable[..., T], size: int, *args: object) -> T:
+    """As ``read_if_long``, but on the loop where the system gives no thread.
+
+    For what is read before there is an exchange: what the tenant's pipeline does tells that threads
+    are missing; and for the answer that tells it.
     """
     try:
-        return await run_if_long(partial(read, body), len(body) > LONG_REQUEST_BYTES)
+        return await read_if_long(read, size, *args)
     except OutOfThreads:
-        return read(body)
+        return read(*args)
+
+
+def _call_without_collection(read: Callable[..., T], *args: object) -> T:
+    with paused_collection():
+        return read(*args)
 
 
 async def run_in_worker(

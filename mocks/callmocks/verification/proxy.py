@@ -24,6 +24,7 @@ from callmocks.contract.urls import format_origin
 from callmocks.provider.credentials import decode_basic
 from callmocks.provider.server import HttpServer
 from callmocks.tenants.detached import detached_exchange
+from callmocks.tenants.worker import read_if_long
 from callmocks.verification.exchange_processor import (
     MAX_BODY_BYTES,
     CapturedExchange,
@@ -131,7 +132,7 @@ class Proxy(HttpServer):
             if len(body) > MAX_BODY_BYTES:
                 text = f"the proxy takes {MAX_BODY_BYTES} bytes at most\n"
                 return web.Response(status=413, text=text)
-        captured = self._capture_request(request, url, bytes(body))
+        captured = await self._capture_request(request, url, bytes(body))
         if captured.operation == WSDL:
             headers["Accept-Encoding"] = "identity"
         try:
@@ -139,7 +140,9 @@ class Proxy(HttpServer):
         finally:
             await self.processor.add(captured)
 
-    def _capture_request(self, request: web.Request, url: URL, body: bytes) -> CapturedExchange:
+    async def _capture_request(
+        self, request: web.Request, url: URL, body: bytes
+    ) -> CapturedExchange:
         operation, in_contract = self.provider.classify_request(
             request.method, url.path, url.query_string, self.path
         )
@@ -151,10 +154,13 @@ class Proxy(HttpServer):
         captured.request_encoding = _content_encoding(request.headers)
         captured.credentials = list_credentials(request.headers)
         if not operation:
-            message = captured.decompress_body(body, captured.request_encoding)
-            exchange = detached_exchange(self.provider, message)
-            captured.operation = self.provider.find_operation(exchange)
+            size = MAX_BODY_BYTES if captured.request_encoding else len(body)
+            captured.operation = await read_if_long(self._find_operation, size, captured)
         return captured
+
+    def _find_operation(self, captured: CapturedExchange) -> str:
+        message = captured.decompress_body(captured.request, captured.request_encoding)
+        return self.provider.find_operation(detached_exchange(self.provider, message))
 
     async def _forward_request(
         self, request: web.Request, url: URL, headers: CIMultiDict[str], captured: CapturedExchange

@@ -27,9 +27,11 @@ from callmocks.history.walltime import datetime_to_ms
 from callmocks.provider.base import Provider, RequestKey, WireExchange
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.registry import Registry
+from callmocks.tenants.worker import PieceTimer, read_if_long
 from callmocks.verification.recording import MAX_NESTING, RecordedExchange
 from callmocks.verification.replay_window import NotRecorded, RecordedRequest, WindowIndex
 from callmocks.verification.request_differences import (
+    count_differences,
     hashable_key,
     join_differences,
     list_differences,
@@ -72,16 +74,19 @@ class ReplayIndex:
         self._windows = WindowIndex(provider.make_row_reader(), requests)
 
     async def handle(self, exchange: Exchange) -> Reply:
-        if is_message_too_deep(exchange.request, MAX_NESTING):
+        request, provider = exchange.request, self.provider
+        if await read_if_long(is_message_too_deep, len(request), request, MAX_NESTING):
             text = f"replay: the request is nested deeper than {MAX_NESTING} levels"
-            exchange.notes.append(text)
-            return self.provider.no_match_reply(exchange, text)
+            return await self._make_no_match(exchange, text)
         if not exchange.operation:
-            exchange.operation = self.provider.find_operation(exchange)
-        request_key = self.provider.request_key(exchange.request, exchange.transport)
+            find_operation = provider.find_operation
+            exchange.operation = await read_if_long(find_operation, len(request), exchange)
+        request_key = await read_if_long(
+            provider.request_key, len(request), request, exchange.transport
+        )
         if request_key is None:
-            reply = await self.provider.find_refusal(exchange)
-            reply = reply or self.provider.unreadable_reply(exchange)
+            reply = await provider.find_refusal(exchange)
+            reply = reply or await read_if_long(provider.unreadable_reply, len(request), exchange)
             if reply is not None:
                 return reply
             request_key = {}
@@ -91,16 +96,26 @@ class ReplayIndex:
         reply, missing = None, ""
         if self._match == "window":
             reply, missing = await self._find_window(exchange, request_key)
-        reply = reply or self._find_exact(exchange, request_key)
+        reply = reply or await self._find_exact(exchange, request_key)
         if reply is None and self._match == "operation":
-            reply = self._find_nearest(exchange, request_key)
+            reply = await self._find_nearest(exchange, request_key)
         if reply is not None:
             return reply
-        text = f"replay: {missing or self._describe_nearest(exchange.operation, request_key)}"
+        missing = missing or await self._describe_nearest(exchange.operation, request_key)
+        text = f"replay: {missing}"
         if self.hashed_count:
             text += f"; {self.hashed_count} exchanges were recorded by a hash alone"
+        return await self._make_no_match(exchange, text)
+
+    async def _make_no_match(self, exchange: Exchange, text: str) -> Reply:
         exchange.notes.append(text)
-        return self.provider.no_match_reply(exchange, text)
+        return await read_if_long(
+            self.provider.no_match_reply, len(exchange.request), exchange, text
+        )
+
+    async def _replay(self, exchange: Exchange, recorded: WireExchange) -> Reply | None:
+        size = len(exchange.request) + len(recorded.response)
+        return await read_if_long(self.provider.replay_reply, size, exchange, recorded)
 
     def _add_exchange(
         self, exchange: RecordedExchange, recorded: WireExchange
@@ -159,13 +174,13 @@ class ReplayIndex:
         before.operation = recorded.operation
         if await self.provider.find_refusal(before) is None:
             return None
-        return self.provider.replay_reply(exchange, responses.next_response())
+        return await self._replay(exchange, responses.next_response())
 
-    def _find_exact(self, exchange: Exchange, request_key: RequestKey) -> Reply | None:
+    async def _find_exact(self, exchange: Exchange, request_key: RequestKey) -> Reply | None:
         responses = self._find_responses(exchange, request_key)
         if responses is None:
             return None
-        return self.provider.replay_reply(exchange, responses.next_response())
+        return await self._replay(exchange, responses.next_response())
 
     def _find_responses(
         self, exchange: Exchange, request_key: RequestKey
@@ -182,31 +197,33 @@ class ReplayIndex:
             recorded = await self._windows.find_answer(exchange, request_key)
         except NotRecorded as error:
             return None, str(error)
-        reply = self.provider.replay_reply(exchange, recorded) if recorded else None
-        return reply, ""
+        return await self._replay(exchange, recorded) if recorded else None, ""
 
-    def _find_nearest(self, exchange: Exchange, request_key: RequestKey) -> Reply | None:
-        for differences, responses in self._rank_nearest(exchange.operation, request_key):
-            reply = self.provider.replay_reply(exchange, responses.next_response())
+    async def _find_nearest(self, exchange: Exchange, request_key: RequestKey) -> Reply | None:
+        for responses in await self._rank_nearest(exchange.operation, request_key):
+            reply = await self._replay(exchange, responses.next_response())
             if reply is not None:
-                listed = join_differences(differences)
+                listed = join_differences(list_differences(request_key, responses.request_key))
                 exchange.notes.append(f"replay: nearest is number {responses.number}: {listed}")
                 return reply
         return None
 
-    def _rank_nearest(
+    async def _rank_nearest(
         self, operation: str, request_key: RequestKey
-    ) -> list[tuple[list[str], RecordedResponses]]:
-        by_key = self._by_operation.get(operation, {})
-        ranked = [(list_differences(request_key, r.request_key), r) for r in by_key.values()]
-        return sorted(ranked, key=lambda each: len(each[0]))
+    ) -> list[RecordedResponses]:
+        timer, ranked = PieceTimer(), []
+        for responses in self._by_operation.get(operation, {}).values():
+            ranked.append((count_differences(request_key, responses.request_key), responses))
+            await timer.yield_when_due()
+        return [responses for _, responses in sorted(ranked, key=lambda each: each[0])]
 
-    def _describe_nearest(self, operation: str, request_key: RequestKey) -> str:
-        ranked = self._rank_nearest(operation, request_key)
+    async def _describe_nearest(self, operation: str, request_key: RequestKey) -> str:
+        ranked = await self._rank_nearest(operation, request_key)
         if not ranked:
             names = ", ".join(sorted(self._by_operation)) or "nothing"
             return f"no {operation or 'such request'} was recorded, only {names}"
-        differences, nearest = ranked[0]
+        nearest = ranked[0]
+        differences = list_differences(request_key, nearest.request_key)
         if not differences:
             return f"{operation} was recorded, but its answer has no form for this request"
         listed = join_differences(differences)

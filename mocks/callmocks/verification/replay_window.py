@@ -23,7 +23,7 @@ from callmocks.provider.recorded_rows import (
     RowWindowError,
 )
 from callmocks.tenants.exchange import Exchange
-from callmocks.tenants.worker import run_in_worker
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, read_if_long, run_if_long, run_in_worker
 from callmocks.verification.request_differences import (
     hashable_key,
     join_differences,
@@ -106,11 +106,13 @@ class RecordedTable:
         self.scope = page.window.scope
         self.number = number
         self.last_page = page
+        self.size = 0  # bytes of its recorded answers
         self._tells_total = tells_total
         self._groups: dict[tuple[str, Hashable], list[PageRun]] = {}
 
     def add(self, page: RecordedPage, recorded_at: int) -> None:
         self.last_page = page
+        self.size += len(page.recorded.response)
         runs = self._groups.setdefault((page.owner, page.group), [])
         for run in reversed(runs):
             if run.is_continued_by(page):
@@ -274,7 +276,9 @@ class WindowIndex:
         zone = exchange.tenant.clock.zone
         choices = {name: exchange.tenant.assumptions.choices[name] for name in reader.assumptions}
         try:
-            window = reader.read_window(exchange.operation, request_key, now, choices, zone)
+            read, size = reader.read_window, len(exchange.request)
+            operation = exchange.operation
+            window = await read_if_long(read, size, operation, request_key, now, choices, zone)
         except RowWindowError as error:
             raise NotRecorded(str(error)) from None
         if window is None:
@@ -283,12 +287,20 @@ class WindowIndex:
         if (choices, zone) != self._read_by:
             tables = await run_in_worker(partial(self._build_tables, choices, zone))
             self._read_by, self._tables = (choices, zone), tables
-        of_operation = self._tables.get(exchange.operation, [])
+        of_operation = self._tables.get(operation, [])
         table = next((table for table in of_operation if table.scope == window.scope), None)
         if table is None:
-            raise NotRecorded(_describe_scopes(exchange.operation, window.scope, of_operation))
+            raise NotRecorded(_describe_scopes(operation, window.scope, of_operation))
+        return await run_if_long(
+            partial(self._render_answer, table, window, choices), table.size > LONG_REQUEST_BYTES
+        )
+
+    def _render_answer(
+        self, table: RecordedTable, window: RowWindow, choices: dict[str, str]
+    ) -> WireExchange:
         rows, total = table.select(window)
-        return reader.render_answer(table.last_page.recorded, rows, total, window, choices)
+        recorded = table.last_page.recorded
+        return self._reader.render_answer(recorded, rows, total, window, choices)
 
     def _build_tables(
         self, choices: dict[str, str], zone: tzinfo

@@ -7,6 +7,11 @@ MAX_DIFFERENCES = 3  # that an error lists
 MAX_SHOWN_CHARS = 60
 
 
+def count_differences(requested: RequestKey, recorded: RequestKey) -> int:
+    names = {*requested, *recorded}
+    return sum(requested.get(name) != recorded.get(name) for name in names)
+
+
 def list_differences(requested: RequestKey, recorded: RequestKey) -> list[str]:
     """``limit: 5, recorded 10`` for each parameter that differs."""
     return [
