@@ -27,7 +27,7 @@ from callmocks.history.clock import (
 )
 from callmocks.history.lags import check_lag
 from callmocks.history.pin_resolution import PinnedCall
-from callmocks.history.pins import NumberedPin, PinCounters, Pins
+from callmocks.history.pins import NumberedPin, Pin, PinCounters, Pins
 from callmocks.history.walltime import (
     DAYS,
     FIRST_DATE,
@@ -267,7 +267,8 @@ async def describe_scenario(tenant: Tenant) -> NamedTenantScenario:
     """All of a tenant but its journal, its sessions and what connects to it."""
     settings, dump = tenant.settings, await tenant.state.read_all()
     choices = tenant.assumptions.explicit_choices()
-    return NamedTenantScenario(
+    pins = tenant.pins.list_all()
+    scenario = NamedTenantScenario(
         name=tenant.name,
         seed=settings.seed,
         world=_describe_world(tenant),
@@ -281,12 +282,13 @@ async def describe_scenario(tenant: Tenant) -> NamedTenantScenario:
         lags=TenantLags(**settings.lags),
         **_omit_derived_credentials(settings),
         clock=_describe_clock(tenant),
-        calls=[msgspec.convert(pin.request, PinnedCall) for pin in tenant.pins.list_all()],
         faults=_describe_faults(tenant, dump),
         quotas=_describe_quotas(tenant, dump),
         last_call_numbers=_describe_last_call_numbers(tenant.pins),
         last_fault_number=_describe_last_fault_number(tenant),
     )
+    # Last, as others change the tenant between its pieces.
+    return msgspec.structs.replace(scenario, calls=await _describe_calls(pins))
 
 
 def _omit_derived_credentials(settings: TenantSettings) -> dict[str, Any]:
@@ -316,6 +318,14 @@ def _describe_clock(tenant: Tenant) -> ClockState | None:
         return ClockState(mode="real")
     speed = clock.speed if clock.mode == "offset" else None
     return ClockState(now=clock.now().isoformat(), speed=speed)
+
+
+async def _describe_calls(pins: list[Pin]) -> list[PinnedCall]:
+    calls, timer = [], PieceTimer()
+    for pin in pins:
+        calls.append(msgspec.convert(pin.request, PinnedCall))
+        await timer.yield_when_due()
+    return calls
 
 
 def _describe_faults(tenant: Tenant, dump: StateDump) -> list[FaultState]:
