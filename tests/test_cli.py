@@ -273,10 +273,12 @@ def test_pinned_calls_of_a_file_are_all_there_is_in_the_empty_world(tmp_path: Pa
     [
         ('{"start": "2026-03-02T10:00:00"}\n{"start": ', "line 2: Input data was truncated"),
         ("[1]", "line 1: Expected `object`, got `array`"),
+        ("\n1e999", "line 2: Number out of range"),
         ('\n{"start": "soon"}', "line 2: start: "),
         ('{"start": "2026-03-02T10:00:00"}\n\n{"beginning": 1}', "line 3: "),
         ('{"start": "2026-03-02T10:00:00", "operator": "999"}', "line 1: operator: "),
         ('\xff{"start": 1}', "line 1: "),
+        ('{"start": "\xff"}', "line 1: byte 12 is no UTF-8"),
     ],
 )
 def test_a_bad_line_of_pinned_calls_is_named(text: str, expected: str, tmp_path: Path) -> None:

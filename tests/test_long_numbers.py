@@ -83,6 +83,34 @@ def test_numbers_in_bodies_of_control(
     assert "out of range" in json.loads(text)["detail"]
 
 
+@pytest.mark.parametrize("number", [NINES, f"-{NINES}", "1e999"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/tenants"),
+        ("PUT", "/scenario"),
+        ("PUT", "/clock"),
+        ("POST", "/clock/advance"),
+        ("POST", "/faults"),
+        ("POST", "/calls"),
+        ("POST", "/journal/verify"),
+    ],
+)
+def test_a_number_alone_in_a_body_of_control(
+    mocks: Mocks, method: str, path: str, number: str
+) -> None:
+    url = mocks.control_url + (path if path.startswith("/api") else TENANT + path)
+    status, text = send(url, method, number)
+    assert (status, json.loads(text)["where"]) == (422, "$")
+    assert "out of range" in json.loads(text)["detail"]
+
+
+def test_a_number_alone_in_a_line_of_calls(mocks: Mocks) -> None:
+    url = f"{mocks.control_url}{TENANT}/calls"
+    status, text = send(url, "POST", "\n1e999\n", Content_Type="application/x-ndjson")
+    assert (status, json.loads(text)["line"]) == (422, 2)
+
+
 NUMBERS = [
     *("1e308", "1e-308", "5e-324", "-4e-324", "2e-324", "1e-400", "1.7976931348623157e308"),
     *("2.2250738585072011e-308", "9007199254740993", "12345678901234567890.5", "-0.0", "1E+2"),

@@ -93,6 +93,30 @@ def test_a_refusal_says_the_xpath_what_was_expected_and_what_came(
     ]
 
 
+@pytest.mark.parametrize("contract", [DOCUMENTED, STRICT])
+@pytest.mark.parametrize("written", ["r", "q:r", ":", "", "xs:string", "é", "CallHistory"])
+def test_a_type_that_an_element_may_not_have_is_named_at_its_place(
+    contract: schema.Schema, written: str
+) -> None:
+    xsi = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xs="{}"'.format(
+        "http://www.w3.org/2001/XMLSchema"
+    )
+    attributes = f'{xsi} offset="0" limit="5" xsi:type="{written}"'
+    where = "/in/request/filters/@xsi:type"
+    (violation,) = contract.validate_bytes(filters(attributes))
+    assert (violation.where, violation.got) == (where, repr(written))
+    whole = f'<in {xsi} xsi:type="{written}"><request/></in>'.encode()
+    assert contract.validate_bytes(whole)[0].where == "/in/@xsi:type"
+
+
+def test_an_unknown_type_behind_a_mistake_hides_none() -> None:
+    xsi = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+    wrong = f'limit="x" {xsi}><filters xsi:type="q:r"/></filters><filters limit="1"'
+    assert DOCUMENTED.validate_bytes(filters(wrong))[0].where == "/in/request/filters[1]/@limit"
+    parts = f'<in {xsi}><a/><request><filters xsi:type="none"/></request></in>'.encode()
+    assert DOCUMENTED.validate_bytes(parts)[0].where == "/in/a"
+
+
 def test_an_undeclared_attribute_is_named_with_the_declared_ones() -> None:
     (fault,) = DOCUMENTED.validate_bytes(filters('limit="5" queue="1"'))
     assert (fault.where, fault.got) == ("/in/request/filters/@queue", "queue")

@@ -108,6 +108,14 @@ def test_an_undeclared_prefix_of_xsi_is_no_xml(client: Client) -> None:
     assert "prefix xsi" in read_fault(client.post(body))[2]
 
 
+@pytest.mark.parametrize("written", [":", ":dateTime", ":Null"])
+def test_an_empty_prefix_is_none_that_is_declared(client: Client, written: str) -> None:
+    body = make_call(HISTORY, make_property("PeriodFrom", make_value(written, NIGHT_BEFORE)))
+    where = "Params/Property[1] (PeriodFrom)/Value"
+    expected = f"{where}: the prefix (none) of xsi:type '{written}' is not declared"
+    assert read_fault(client.post(body))[2] == expected
+
+
 def test_an_undeclared_prefix_counts_no_call_and_no_choice_lets_it_pass(client: Client) -> None:
     client.tenant.assumptions.set_choice("onec.value-typing", "text")
     body = make_call(HISTORY, make_property("PeriodFrom", make_value("q:dateTime", NIGHT_BEFORE)))

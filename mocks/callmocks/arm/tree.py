@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from lxml import etree
 
-from callmocks.contract.json_values import decode_json
+from callmocks.contract.json_values import decode_json, describe_bad_utf8
 from callmocks.contract.quoting import shorten_text
 from callmocks.contract.xml import replace_forbidden
 from callmocks.errors import CallmocksError
@@ -74,7 +74,9 @@ def decode(body: bytes) -> Node:
         where, expected, got = problem
         text = f"JSON: {where}: expected {expected}, got {got}".replace("JSON: : ", "JSON: ")
         raise TreeError(text, problem if where else None) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise TreeError(f"JSON: {describe_bad_utf8(body)}") from None
+    except msgspec.MsgspecError as error:
         raise TreeError(f"JSON: {error}") from None
     except RecursionError:
         raise TreeError(f"JSON: nested deeper than {MAX_DEPTH} elements") from None
@@ -91,6 +93,8 @@ def _locate_error(body: bytes) -> Problem | None:
             return "", "an array of one root", _describe_value(roots)
         problems = (_find_problem(root, "") for root in roots)
         return next(filter(None, problems), None)
+    except UnicodeDecodeError:
+        raise TreeError(f"JSON: {describe_bad_utf8(body)}") from None
     except (msgspec.DecodeError, RecursionError):
         return None  # behind the place where it is no tree, it is no JSON, or too deep
 

@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
-from callmocks.contract.json_values import decode_json
+from callmocks.contract.json_values import decode_json, describe_bad_utf8
 from callmocks.contract.quoting import shorten_text
 from callmocks.contract.similar_names import find_similar_name
 
 _UNQUOTED_TEXT = re.compile(r"Expected `str.*got `(int|float|bool|datetime|date|time)`$")
 _QUOTED = re.compile("[`'](.*)[`']", re.DOTALL)
 _UNKNOWN_FIELD = re.compile("Object contains unknown field `(.*)`(?=$|; there are )", re.DOTALL)
+_MISSING_FIELD = re.compile(r"Object missing required field `(\w+)`$")
 _PATH_STEP = re.compile(r"\.(\w+)|\[[^\]]*\]")
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]|(\[\.\.\.\])")
 _OF_A_KEY = "key` in `"
@@ -51,6 +52,8 @@ def read_json(raw: bytes) -> Any:
     """``Misfit`` for a number out of the range that is read, ``ValueError`` for what is no JSON."""
     try:
         return decode_json(raw)
+    except UnicodeDecodeError:
+        raise ValueError(describe_bad_utf8(raw)) from None
     except msgspec.ValidationError as error:
         reason = str(error).partition(" - at ")[0]
     raise Misfit(_locate_number(raw), reason)
@@ -65,7 +68,7 @@ def convert_document(document: Any, model: type[T], *, strict: bool = True) -> T
     except msgspec.ValidationError as error:
         path, reason = _split_error(error)
     types = _types_at(inspect.type_info(model), path)
-    raise Misfit(_find_steps(document, path, convert), _explain(reason, types))
+    raise Misfit(_find_steps(document, path, convert), _explain(reason, types, strict))
 
 
 def _convert(document: Any, model: Any, strict: bool) -> Any:
@@ -83,14 +86,14 @@ def _split_error(error: msgspec.ValidationError) -> tuple[str, str]:
     return path.removeprefix(_WRAPPED), reason
 
 
-def _explain(reason: str, types: list[inspect.Type]) -> str:
+def _explain(reason: str, types: list[inspect.Type], strict: bool) -> str:
     """With what would fit instead."""
     if reason.startswith("Expected") and any(isinstance(t, inspect.LiteralType) for t in types):
         return f"{reason}; there are {', '.join(map(str, _known_names(types)))}"
     if _UNQUOTED_TEXT.match(reason):
         return f"{reason}: a string is wanted, write it in quotes"
     if reason.startswith(("Expected `int", "Expected `float")) and reason.endswith("got `str`"):
-        return f"{reason}: a number is wanted, write it without quotes"
+        return f"{reason}: a number is wanted" + ", write it without quotes" * strict
     if reason.startswith(("Object contains unknown field", "Invalid enum value")):
         names = [str(each) for each in _known_names(types)]
         unknown = _QUOTED.search(reason)
@@ -119,11 +122,14 @@ def _locate_number(raw: bytes) -> list[Step]:
 
 
 def _find_value(document: Any, value: object) -> list[Step]:
-    items = document.items() if isinstance(document, dict) else enumerate(document)
+    """Empty when it is the whole of it."""
+    items: Iterable[tuple[Step, Any]] = ()
+    if isinstance(document, dict | list):
+        items = document.items() if isinstance(document, dict) else enumerate(document)
     for step, item in items:
         if item is value:
             return [step]
-        if isinstance(item, dict | list) and (steps := _find_value(item, value)):
+        if steps := _find_value(item, value):
             return [step, *steps]
     return []
 
@@ -167,6 +173,11 @@ def find_unknown_key(reason: str) -> tuple[str, str]:
     if unknown is None:
         return "", reason
     return unknown[1], f"there is no such key{reason[unknown.end() :]}"
+
+
+def find_missing_key(reason: str) -> str:
+    missing = _MISSING_FIELD.match(reason)
+    return missing[1] if missing else ""
 
 
 def _types_at(root: inspect.Type, path: str) -> list[inspect.Type]:

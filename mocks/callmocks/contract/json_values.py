@@ -32,6 +32,15 @@ decode_json: Final[Callable[[bytes | str], Any]] = msgspec.json.Decoder(
 ).decode
 
 
+def describe_bad_utf8(raw: bytes) -> str:
+    """``byte 24 is no UTF-8``: msgspec counts from the beginning of a text in it."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        return f"byte {error.start + 1} is no UTF-8"
+    return "it is no UTF-8"
+
+
 def iter_json_pieces(value: Any) -> Iterator[bytes]:
     """JSON of a value of any size, a scalar or less at a time."""
     opened: list[Iterator[Any]] = [iter((value,))]

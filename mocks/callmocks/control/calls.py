@@ -16,7 +16,7 @@ from callmocks.control.json_struct import ServerMade, doc, json_struct
 from callmocks.control.problems import ProblemError
 from callmocks.control.request_bodies import decode_body
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
-from callmocks.errors import Contradiction
+from callmocks.errors import Contradiction, SettingsError
 from callmocks.history.clock import parse_wall_time
 from callmocks.history.columns import concat_days
 from callmocks.history.fingerprint import REFERENCE_WEEK, encode_views
@@ -196,12 +196,19 @@ async def show_truth(context: RequestContext) -> dict[str, Any]:
 def read_window(context: RequestContext) -> tuple[int, int]:
     """Wall times in ms, the second one excluded."""
     query: TruthQuery = context.query
-    begin = datetime_to_ms(parse_wall_time(query.from_, "from"))
-    before = datetime_to_ms(parse_wall_time(query.till, "till"))
+    begin = _read_query_time(query.from_, "from")
+    before = _read_query_time(query.till, "till")
     if before < begin:
         text = f"till: {query.till!r} is before from, {query.from_!r}"
         raise ProblemError(422, text, where="till")
     return begin, before
+
+
+def _read_query_time(text: str, name: str) -> int:
+    try:
+        return datetime_to_ms(parse_wall_time(text, name))
+    except SettingsError as error:
+        raise ProblemError(422, str(error), where=name) from None
 
 
 async def _describe_truth(

@@ -8,6 +8,7 @@ from aiohttp import web
 from callmocks.config.validation import (
     Misfit,
     convert_document,
+    find_missing_key,
     find_unknown_key,
     format_key,
     read_json,
@@ -55,7 +56,7 @@ def read_query(request: web.Request, model: type[msgspec.Struct]) -> Any:
     try:
         return convert_document(raw, model, strict=False)
     except Misfit as misfit:
-        raise _describe_misfit(misfit) from None
+        raise _describe_misfit(misfit, find_missing_key(misfit.reason)) from None
 
 
 def _describe_misfit(misfit: Misfit, whole: str = "") -> ProblemError:

@@ -217,10 +217,10 @@ def _check_type_prefixes(call: etree._Element) -> None:
     for number, element in enumerate(call[0], 1):
         for value in element.iter(VALUE):
             written = value.get(XSI_TYPE, "").strip()
-            prefix = written.rpartition(":")[0]
-            if prefix and prefix not in value.nsmap:
+            prefix, colon, _ = written.rpartition(":")
+            if colon and prefix not in value.nsmap:
                 where = f"Params/Property[{number}] ({element.get('name')})/Value"
-                shown = f"{shorten_text(prefix)} of xsi:type {quote_text(written)}"
+                shown = f"{shorten_text(prefix) or '(none)'} of xsi:type {quote_text(written)}"
                 text = f"{where}: the prefix {shown} is not declared"
                 violation = (f"Params/Property[{number}]/Value/@type", "a declared prefix", written)
                 raise SoapError("Client", text, violation)
