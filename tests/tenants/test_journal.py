@@ -158,8 +158,8 @@ async def test_follow_gives_what_was_and_what_comes_in_order(tenant: Tenant) -> 
     got: list[str] = []
 
     async def read() -> None:
-        async for entry in tenant.journal.follow(1):
-            got.append(entry.request)
+        async for record in tenant.journal.follow(1):
+            got.append(record.to_entry().request)
 
     reading = asyncio.create_task(read())
     await asyncio.sleep(0.01)

@@ -24,13 +24,20 @@ from callmocks.control.answers import PendingAnswer
 from callmocks.control.json_struct import Natural, doc, json_struct
 from callmocks.control.problems import ProblemError, format_bytes
 from callmocks.control.routing import TENANT, RequestContext, RouteTable
+from callmocks.errors import ClientDisconnected
 from callmocks.history.clock import read_stopwatch
 from callmocks.provider.base import Provider
 from callmocks.provider.server import is_disconnected
-from callmocks.tenants.journal import MAX_ENTRIES, MAX_OPERATION_CHARS, Journal, JournalRecord
+from callmocks.tenants.journal import (
+    MAX_ENTRIES,
+    MAX_OPERATION_CHARS,
+    Journal,
+    JournalRecord,
+    are_long,
+)
 from callmocks.tenants.journal_search import TextMatcher
 from callmocks.tenants.verify import add_foreign_requests, verify
-from callmocks.tenants.worker import PieceTimer, run_computation, yield_turn
+from callmocks.tenants.worker import PieceTimer, read_even_without_threads, run_computation
 
 HEARTBEAT_SECONDS = 15.0
 """Of a stream without entries."""
@@ -39,13 +46,9 @@ _CHECK_SECONDS = 0.5
 UNREAD_SECONDS = 30.0
 """After which a reader of a stream who takes nothing is dropped."""
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-_LONG_SEARCH = 20
-"""Entries from which on a text is looked for in a thread."""
 _MAX_NAMES = 50_000  # of fields and headers in one question
 _LONG_COMPARISONS, _LONG_BYTES = 10_000, 4 * 1024 * 1024
 """From which on requests are compared in a thread."""
-_YIELD_EVERY = 1024 * 1024
-"""Bytes of one answer after which other requests are served."""
 
 
 class JournalQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -143,10 +146,10 @@ async def read_journal(context: RequestContext) -> JournalView:
         and query.operation in (UNSET, record.operation)
     ]
     if query.text is not UNSET:
-        matching = _filter_records(found, query.text)
-        found = await run_computation(matching, len(found) > _LONG_SEARCH)
+        found = await run_computation(_filter_records(found, query.text), are_long(found))
     chosen = found[-query.limit :] if query.after is UNSET else found[: query.limit]
-    entries = await _encode_entries(chosen, context.answer)
+    encode = _encode_entries(chosen, context.answer)
+    entries = await run_computation(encode, are_long(chosen))
     replica = context.app_context.store.replica_name or UNSET
     view = JournalView(entries, dropped=journal.dropped_count, replica=replica)
     if len(entries) < len(chosen):
@@ -166,15 +169,13 @@ async def _filter_records(records: Sequence[JournalRecord], text: str) -> list[J
 async def _encode_entries(records: Iterable[JournalRecord], answer: PendingAnswer) -> list[Any]:
     """JSON of the first entries, as many as an answer holds."""
     encoded: list[msgspec.Raw] = []
-    next_yield = 0
+    timer = PieceTimer()
     for record in records:
-        if answer.size >= next_yield:
-            next_yield = answer.size + _YIELD_EVERY
-            await yield_turn()
         entry = answer.encode(to_json(record.to_entry()))
         if encoded and answer.size > MAX_ANSWER_BYTES:
             break
         encoded.append(entry)
+        await timer.yield_when_due()
     return encoded
 
 
@@ -318,33 +319,38 @@ async def stream_entries(context: RequestContext) -> web.StreamResponse:
         await response.prepare(context.request)
         if context.request.method == "HEAD":
             return response
-        entries = journal.follow(after)
-        next_entry = asyncio.ensure_future(anext(entries, None))
+        records = journal.follow(after)
+        next_record = asyncio.ensure_future(anext(records, None))
         try:
             await _write_event(response, b": following\n\n")
             beat_at = read_stopwatch() + HEARTBEAT_SECONDS
             while not is_disconnected(context.request):
-                done, _ = await asyncio.wait({next_entry}, timeout=_CHECK_SECONDS)
+                done, _ = await asyncio.wait({next_record}, timeout=_CHECK_SECONDS)
                 if not done and read_stopwatch() < beat_at:
                     continue
                 beat_at = read_stopwatch() + HEARTBEAT_SECONDS
                 if not done:
                     await _write_event(response, b": alive\n\n")
                     continue
-                entry = next_entry.result()
-                if entry is None:
+                record = next_record.result()
+                if record is None:
                     break
-                event = entry.seq, msgspec.json.encode(to_json(entry))
-                await _write_event(response, b"id: %d\ndata: %b\n\n" % event)
-                next_entry = asyncio.ensure_future(anext(entries, None))
-        except ConnectionError:
-            pass  # the client has disconnected
+                # Many may read the same entries at once.
+                event = await read_even_without_threads(_encode_event, record.bytes_used, record)
+                await _write_event(response, event)
+                next_record = asyncio.ensure_future(anext(records, None))
+        except (ConnectionError, ClientDisconnected):
+            pass
         except TimeoutError:
             if context.request.transport is not None:
                 context.request.transport.abort()
         finally:
-            next_entry.cancel()
+            next_record.cancel()
     return response
+
+
+def _encode_event(record: JournalRecord) -> bytes:
+    return b"id: %d\ndata: %b\n\n" % (record.seq, msgspec.json.encode(to_json(record.to_entry())))
 
 
 async def _write_event(response: web.StreamResponse, event: bytes) -> None:

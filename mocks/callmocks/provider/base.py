@@ -109,14 +109,16 @@ class Provider(ABC):
         """Window and parameters in one line, without credentials; empty when unreadable."""
         found = {path.partition(".")[2]: value for path, value in self.read_fields(request).items()}
         start, end = (found.pop(name, None) for name in self.window_fields)
-        parts = [f"{'' if start is None else start} … {'' if end is None else end}".strip()]
-        parts += [
-            f"{name} {self.describe_value(name, value)}"
-            for name, value in found.items()
-            if name and name not in self.secret_fields
-        ]
-        text = " ".join(", ".join(part for part in parts if part != "…").split())
-        return shorten_text(text, _MAX_SUMMARY_CHARS)
+        window = f"{'' if start is None else start} … {'' if end is None else end}".strip()
+        parts = [window] if window != "…" else []
+        size = len(window)
+        for name, value in found.items():
+            if name and name not in self.secret_fields:
+                parts.append(" ".join(f"{name} {self.describe_value(name, value)}".split()))
+                size += len(parts[-1])
+            if size > _MAX_SUMMARY_CHARS:
+                break
+        return shorten_text(" ".join(", ".join(parts).split()), _MAX_SUMMARY_CHARS)
 
     def describe_value(self, name: str, value: object) -> str:
         return str(value)

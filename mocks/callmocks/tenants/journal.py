@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -37,6 +37,9 @@ MAX_PROCESS_BYTES = 64 * 1024 * 1024  # of all tenants of a process
 MAX_OPERATION_CHARS = 200  # the name of an operation is whatever the client sent
 ENTRY_BYTES = 2048  # an upper estimate, without bodies and request headers
 VIOLATION_BYTES = 1024
+# Of entries that are searched, summarized or encoded on the loop, in pieces: to parse what is kept
+# of one takes some milliseconds.
+LONG_ENTRIES_BYTES = 1024 * 1024
 
 
 class TruncatedBody(NamedTuple):
@@ -159,6 +162,11 @@ class JournalRecord(msgspec.Struct, frozen=True, gc=False):
         )
 
 
+def are_long(records: Iterable[JournalRecord]) -> bool:
+    """Whether they are read in a thread."""
+    return sum(record.bytes_used for record in records) > LONG_ENTRIES_BYTES
+
+
 def _count_bytes(body: bytes | TruncatedBody) -> int:
     return len(body.data if isinstance(body, TruncatedBody) else body)
 
@@ -276,14 +284,14 @@ class Journal:
         index = max(0, after + 1 - first)
         return self._records[index] if index < len(self._records) else None
 
-    async def follow(self, after: int) -> AsyncIterator[JournalEntry]:
+    async def follow(self, after: int) -> AsyncIterator[JournalRecord]:
         """Entries as they come, until the journal is closed; a slow reader misses dropped ones."""
         while not self._closed:
             # One by one: what a slow reader has not had yet must not be kept for it.
             record = self._find_record(after)
             if record is not None:
                 after = record.seq
-                yield record.to_entry()
+                yield record
             else:
                 waiter = asyncio.get_running_loop().create_future()
                 self._waiters.append(waiter)

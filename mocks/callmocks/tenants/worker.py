@@ -122,7 +122,7 @@ async def read_even_without_threads(read: Callable[..., T], size: int, *args: ob
     """As ``read_if_long``, but on the loop where the system gives no thread.
 
     For what is read before there is an exchange: what the tenant's pipeline does tells that threads
-    are missing; and for the answer that tells it.
+    are missing; for the answer that tells it, and for the rest of one that has begun.
     """
     try:
         return await read_if_long(read, size, *args)

@@ -3,14 +3,14 @@
 A script follows the admin API's stream and then loads ``journal/rows``: only the server makes HTML.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlencode
 
 from markupsafe import escape
 
+from callmocks.contract.journal import ResponseSummary
 from callmocks.contract.numerals import parse_natural
 from callmocks.control.dashboard.highlight import highlight_message
 from callmocks.control.dashboard.panels import PANELS, PROVIDER_TITLES
@@ -18,10 +18,15 @@ from callmocks.control.dashboard.panels.base import Snippet
 from callmocks.control.dashboard.texts import find_texts, mark_text
 from callmocks.control.problems import ProblemError
 from callmocks.control.routing import RequestContext
-from callmocks.tenants.journal import Journal, JournalRecord
+from callmocks.tenants.journal import Journal, JournalRecord, are_long
 from callmocks.tenants.journal_search import TextMatcher
 from callmocks.tenants.tenant import Tenant
-from callmocks.tenants.worker import run_if_long
+from callmocks.tenants.worker import (
+    LONG_REQUEST_BYTES,
+    PieceTimer,
+    run_computation,
+    run_if_long,
+)
 
 ENTRIES_PER_PAGE = 100
 
@@ -39,23 +44,30 @@ _MAX_TEXT_CHARS = 1000
 _MAX_COPIED_BYTES = 400_000  # of a page, as HTML
 
 
+class EntryRow(NamedTuple):
+    """An entry in a list, with what was read of its request and response."""
+
+    record: JournalRecord
+    parameters: str
+    came: ResponseSummary
+
+    @classmethod
+    def of_record(cls, record: JournalRecord) -> Self:
+        return cls(record, record.request_parameters, record.response_summary)
+
+
 class EntryFilter(NamedTuple):
     provider: str = ""
     violations: bool = False
     text: str = ""
 
-    def find_newest(
-        self, records: Sequence[JournalRecord], limit: int = ENTRIES_PER_PAGE
-    ) -> list[JournalRecord]:
+    def make_check(self) -> Callable[[JournalRecord], bool]:
         contains = TextMatcher(self.text).matches if self.text else bool
-        found = (
-            record
-            for record in reversed(records)
-            if self.provider in ("", record.provider)
-            and (not self.violations or record.violations)
+        return lambda record: (
+            self.provider in ("", record.provider)
+            and (not self.violations or bool(record.violations))
             and contains(record)
         )
-        return list(islice(found, limit))
 
     @property
     def query(self) -> str:
@@ -73,7 +85,7 @@ async def show_journal(context: RequestContext) -> dict[str, Any]:
         "tenant": tenant,
         "entry_filter": entry_filter,
         "counts": count_entries(tenant.journal),
-        "entries": await _find_entries(tenant.journal, entry_filter),
+        "rows": await find_rows(tenant.journal, entry_filter),
         "endings": ENDINGS,
         "unmatched": len(context.registry.unmatched.journal),
         "is_unmatched": tenant is context.registry.unmatched,
@@ -100,9 +112,9 @@ async def show_rows(context: RequestContext) -> dict[str, Any]:
     after = parse_natural(text)
     if after is None:
         raise ProblemError(422, f"{text!r} is not the number of an entry", where="after")
-    found = await _find_entries(tenant.journal, _read_filter(context), after)
-    counts = count_entries(tenant.journal)
-    return {"tenant": tenant, "entries": found, "counts": counts, "endings": ENDINGS}
+    counts = count_entries(tenant.journal)  # not of those that come meanwhile
+    found = await find_rows(tenant.journal, _read_filter(context), after)
+    return {"tenant": tenant, "rows": found, "counts": counts, "endings": ENDINGS}
 
 
 async def show_entry(context: RequestContext) -> dict[str, Any]:
@@ -111,6 +123,13 @@ async def show_entry(context: RequestContext) -> dict[str, Any]:
     record = next(iter(tenant.journal.read_records(number - 1)), None) if number else None
     if record is None or record.seq != number:
         raise ProblemError(404, f"entry {text!r} is not in the journal (any more)", where="entry")
+    describe = partial(_describe_record, context, tenant, record)
+    return await run_if_long(describe, record.bytes_used > LONG_REQUEST_BYTES)
+
+
+def _describe_record(
+    context: RequestContext, tenant: Tenant, record: JournalRecord
+) -> dict[str, Any]:
     found = record.to_entry()
     requested, answered = (
         [each for each in found.violations if each.side == side] for side in ("request", "answer")
@@ -118,7 +137,7 @@ async def show_entry(context: RequestContext) -> dict[str, Any]:
     return {
         "tenant": tenant,
         "entry": found,
-        "record": record,
+        "row": EntryRow.of_record(record),
         "endings": ENDINGS,
         "copies": _copy_request(context, tenant, record),
         "request": highlight_message(
@@ -136,11 +155,27 @@ def find_tenant(context: RequestContext) -> Tenant:
     return unmatched if context.path_part("tenant") == unmatched.name else context.tenant
 
 
-async def _find_entries(
-    journal: Journal, entry_filter: EntryFilter, after: int = 0
-) -> list[JournalRecord]:
-    find = partial(entry_filter.find_newest, journal.read_records(after))
-    return await run_if_long(find, bool(entry_filter.text))
+async def find_rows(
+    journal: Journal, entry_filter: EntryFilter, after: int = 0, limit: int = ENTRIES_PER_PAGE
+) -> list[EntryRow]:
+    """Newest first."""
+    records = journal.read_records(after)
+    read = records if entry_filter != EntryFilter() else records[-limit:]
+    return await run_computation(_list_rows(read, entry_filter, limit), are_long(read))
+
+
+async def _list_rows(
+    records: Sequence[JournalRecord], entry_filter: EntryFilter, limit: int
+) -> list[EntryRow]:
+    rows: list[EntryRow] = []
+    is_wanted, timer = entry_filter.make_check(), PieceTimer()
+    for record in reversed(records):
+        if is_wanted(record):
+            rows.append(EntryRow.of_record(record))
+            if len(rows) == limit:
+                break
+        await timer.yield_when_due()
+    return rows
 
 
 def _copy_request(context: RequestContext, tenant: Tenant, record: JournalRecord) -> list[Snippet]:

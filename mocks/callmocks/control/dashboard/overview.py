@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from callmocks.control.dashboard.clock import find_day_progress
-from callmocks.control.dashboard.journal import ENDINGS, EntryFilter, count_entries
+from callmocks.control.dashboard.journal import ENDINGS, EntryFilter, count_entries, find_rows
 from callmocks.control.dashboard.panels import PANELS, read_limits
 from callmocks.control.dashboard.texts import find_texts
 from callmocks.control.routing import RequestContext
@@ -37,7 +37,7 @@ async def show_overview(context: RequestContext) -> dict[str, Any]:
         "limits": shown,
         "unused_limits": len(limits) - len(shown),
         "counts": count_entries(tenant.journal),
-        "entries": EntryFilter().find_newest(tenant.journal.read_records(), _RECENT_ENTRIES),
+        "rows": await find_rows(tenant.journal, EntryFilter(), limit=_RECENT_ENTRIES),
         "endings": ENDINGS,
         "recent": _RECENT_ENTRIES,
         "snapshots": context.app_context.store.list_snapshots(tenant),
