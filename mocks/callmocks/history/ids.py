@@ -25,6 +25,7 @@ PINNED_SESSION = 300_000
 PINNED_LEG = 900_000
 LEGS_PER_PIN = 5  # at most: a caller, an attempt or a parallel leg, an answer, a transfer, a coach
 PINS_PER_DAY = (DAY_SLOTS - SESSION_SLOTS - PINNED_LEG) // LEGS_PER_PIN
+PINS_PER_TENANT = 100_000
 COMMUNICATION_BASE = 1_000_000_000
 
 Words = NDArray[np.uint64]

@@ -9,6 +9,7 @@ import msgspec
 import polars as pl
 
 from callmocks.contract.cached_property import cached_property
+from callmocks.contract.garbage import empty_dict
 from callmocks.errors import Contradiction
 from callmocks.history import ids
 from callmocks.history.columns import DayColumns, concat_days
@@ -59,6 +60,12 @@ def _describe_full_day(number: int, last_number: int) -> str:
     return f"it would be pinned call {taken} of its day; {room}"
 
 
+_FULL_TENANT = (
+    f"a tenant has at most {ids.PINS_PER_TENANT} pinned calls, each for {ids.LEGS_PER_PIN} legs; "
+    "unpin some"
+)
+
+
 def _get_sequence(pin: Pin) -> int:
     return pin.sequence
 
@@ -106,6 +113,9 @@ class Pins:
         other._talks, other._client_calls = self._talks.copy(), self._client_calls.copy()
         other.counters, other.revision, other._frames = self.counters, self.revision, self._frames
         return other
+
+    def __del__(self) -> None:
+        empty_dict(self._pins)
 
     def __len__(self) -> int:
         return len(self._pins)
@@ -168,7 +178,7 @@ class Pins:
         return pin is not None
 
     def clear(self) -> None:
-        self._pins.clear()
+        empty_dict(self._pins)
         self._talks.clear()
         self._client_calls.clear()
         self._covered.clear()
@@ -229,6 +239,9 @@ class Pins:
         last = self._last_numbers.get(day, 0)
         number = resolved.call.number or last + 1
         count = _count_numbers(max(len(resolved.legs), 1))
+        taken = len(self._pins) + len(self._covered) + len(self._reserved)
+        if taken + count > ids.PINS_PER_TENANT:
+            raise Contradiction("start", _FULL_TENANT)
         last_number = number + count - 1
         if last_number > ids.PINS_PER_DAY:
             field = "start" if resolved.call.number is None else "number"

@@ -162,9 +162,9 @@ async def fill_tenant(tenant: Tenant, scenario: TenantScenario) -> StateDump:
             _put_quota(tenant, key, value, dump)
     found.raise_if_any()
     # To build a call takes ten times as long as to check all that its author may have mistaken.
-    for path, pin in found.take_until_many(numbered.items()):
+    for path in found.take_until_many([*numbered]):
         with found.catch_mistake(path):
-            tenant.pins.add_numbered(pin)
+            tenant.pins.add_numbered(numbered.pop(path))
         await timer.yield_when_due()
     found.raise_if_any()
     return dump

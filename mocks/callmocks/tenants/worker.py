@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -21,7 +22,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple, TypeVar
 
-from callmocks.contract.garbage import paused_collection
+from callmocks.contract.garbage import paused_collection, set_list_emptier
 from callmocks.errors import ClientDisconnected, OutOfThreads
 from callmocks.history.clock import read_stopwatch
 
@@ -228,6 +229,19 @@ def _take_turn(steps: _Steps, has_left: _HasLeft, is_cancelled: bool) -> _Outcom
     return None
 
 
+def _free_in_turns(objects: list[Any]) -> None:
+    if not sys.is_finalizing():
+        with suppress(OutOfThreads):
+            _submit(_empty_list(objects), _never, is_slow=False)
+
+
+async def _empty_list(objects: list[Any]) -> None:
+    timer = PieceTimer()
+    while objects:
+        objects.pop()
+        await timer.yield_when_due()
+
+
 def _forget_threads() -> None:
     global _jobs, _slow_jobs_lock, _threads
     _jobs, _slow_jobs_lock, _threads = SimpleQueue(), threading.Lock(), 0
@@ -244,6 +258,7 @@ def _close_waiting_jobs() -> None:
         job.steps.close()
 
 
+set_list_emptier(_free_in_turns)
 atexit.register(_close_waiting_jobs)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_threads)
