@@ -7,6 +7,7 @@ CallmocksError
 ├── Unavailable       a request cannot be answered now
 │   ├── StateError         what replicas share cannot be reached
 │   ├── SendLimitReached   large answers that are being sent take all the memory they may have
+│   ├── FaultLimitReached  faults would make more of an answer than they may
 │   ├── OutOfDescriptors   this process can open no file
 │   ├── OutOfThreads       this process can start no thread
 │   └── ClientDisconnected nobody waits for the answer any more
@@ -51,6 +52,10 @@ class StateError(Unavailable):
 
 
 class SendLimitReached(Unavailable):
+    pass
+
+
+class FaultLimitReached(Unavailable):
     pass
 
 

@@ -246,3 +246,13 @@ def test_broken_connections_are_the_same_on_the_loop_that_serves(registry: Regis
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(scenario())
+
+
+async def test_an_answer_has_a_bounded_number_of_headers(provider: EchoServer) -> None:
+    for number in range(6):
+        headers = {f"X-{number}-{each}": "1" for each in range(20)}
+        provider.enable("status", {"status": 504, "headers": headers})
+    assert (await provider.post())[0] == 503
+    (entry,) = provider.tenant.journal.read_entries()
+    assert entry.notes == ("fault status: an answer has at most 100 headers",)
+    assert provider.last_faults() == ["status"] * 5

@@ -72,7 +72,8 @@ class ActiveFault:
         if applied is None:
             return None
         self.applied_count = applied
-        return FaultContext(exchange, self._generator, count, self._key)
+        name = self.fault.fault_name
+        return FaultContext(exchange, self._generator, count, name, self._key)
 
     async def undo_application(self) -> None:
         self.applied_count = await self._state.add(self.applied_key, -1) or 0

@@ -16,11 +16,11 @@ order they were enabled, before the next hook of any.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple, NoReturn
 
 import msgspec
 
-from callmocks.errors import SettingsError
+from callmocks.errors import FaultLimitReached, SettingsError
 from callmocks.history.generator import Generator, derive_key
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.exchange import Exchange, Reply
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 MAX_COUNT = 2**53 - 1  # what JSON readers and Redis count without rounding
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+# Of an answer that a fault reads as a document, and of what it makes of that.
+MAX_CHANGED_BYTES = 32 * 1024 * 1024
+# Of an answer, those of the provider among them.
+MAX_ANSWER_HEADERS = 100
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=3_600_000)]
 
 
@@ -55,6 +59,7 @@ class FaultContext(msgspec.Struct):
     exchange: Exchange
     generator: Generator
     match_number: int
+    fault_name: str = ""
     key: str = ""
     # For `prepare`, to tell the hooks what it found.
     prepared: bool = False
@@ -68,6 +73,15 @@ class FaultContext(msgspec.Struct):
         """
         hashed = derive_key("member", member).hex()
         return await self.exchange.state.add_to_bounded_set(f"{self.key}.list", hashed, limit)
+
+    def reserve_answer(self, size: int) -> None:
+        """``FaultLimitReached`` when a changed answer has more bytes than it may."""
+        if size > MAX_CHANGED_BYTES:
+            self.refuse(f"answers of at most {MAX_CHANGED_BYTES} bytes are changed, not of {size}")
+        self.exchange.reserve_answer(size)
+
+    def refuse(self, reason: str) -> NoReturn:
+        raise FaultLimitReached(f"fault {self.fault_name}: {reason}")
 
     def error_reply(self, name: str, params: Mapping[str, str] | None = None) -> Reply:
         return self.exchange.provider.error_reply(self.exchange, name, params or {})
@@ -111,6 +125,25 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
         # True when it changed the delivery.
         return False
+
+
+def modify_response(fault: Fault, context: FaultContext, reply: Reply) -> Reply | None:
+    """As the fault does it, within the bounds of a changed answer."""
+    if type(fault).modify_response is Fault.modify_response:
+        return None
+    context.reserve_answer(len(reply.body))
+    changed = fault.modify_response(context, reply)
+    if changed is not None:
+        context.reserve_answer(len(changed.body))
+    return changed
+
+
+def corrupt_bytes(fault: Fault, context: FaultContext, reply: Reply) -> Reply | None:
+    """As the fault does it: some bytes of any answer, and no more headers than it may have."""
+    changed = fault.corrupt_bytes(context, reply)
+    if changed is not None and len(changed.headers) > max(MAX_ANSWER_HEADERS, len(reply.headers)):
+        context.refuse(f"an answer has at most {MAX_ANSWER_HEADERS} headers")
+    return changed
 
 
 class FaultType(NamedTuple):

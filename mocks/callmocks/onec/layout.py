@@ -1,6 +1,7 @@
 """The spacing of answers, which clients that walk the DOM by position see as text nodes."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Final, NamedTuple
 
 from lxml import etree
@@ -43,7 +44,10 @@ def indent_document(xml: bytes) -> bytes:
     A tab for each level, two more before each attribute but the first.
     """
     root = etree.fromstring(xml, make_parser(huge_tree=True))  # which no other thread waits for
-    return "".join(_write_element(root, 0)).encode()
+    written = BytesIO()  # all pieces together take more room than their bytes
+    for piece in _write_element(root, 0):
+        written.write(piece.encode())
+    return written.getvalue()
 
 
 def _write_element(element: etree._Element, depth: int) -> Iterator[str]:

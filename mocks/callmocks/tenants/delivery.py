@@ -25,6 +25,7 @@ class Delivery(msgspec.Struct):
     truncate_at: int | None = None  # bytes that are sent of those that were announced
     termination: Termination = ""
     reorder_timeout: float = 0.0  # websocket: longest wait for the next answer, to be sent first
+    pieces: int = 1  # websocket: messages that the transforms make of one
     frame_transforms: list[FrameTransform] = []
     copies: int = 1  # websocket
 

@@ -7,9 +7,9 @@ from functools import partial
 from msgspec.structs import replace
 
 from callmocks.contract.garbage import drop_frames
-from callmocks.errors import OutOfDescriptors, SendLimitReached, Unavailable
+from callmocks.errors import FaultLimitReached, OutOfDescriptors, SendLimitReached, Unavailable
 from callmocks.faults.active import ActiveFault
-from callmocks.faults.base import FaultContext
+from callmocks.faults.base import FaultContext, corrupt_bytes, modify_response
 from callmocks.tenants.delivery import Delivery
 from callmocks.tenants.descriptors import SPARE_DESCRIPTORS, is_out_of_descriptors
 from callmocks.tenants.exchange import Exchange, Reply
@@ -63,7 +63,7 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
             make_reply, size = exchange.provider.unavailable_reply, len(exchange.request)
             text = str(unavailable)
             reply = await read_even_without_threads(make_reply, size, exchange, text)
-        if isinstance(unavailable, SendLimitReached | OutOfDescriptors):
+        if isinstance(unavailable, SendLimitReached | FaultLimitReached | OutOfDescriptors):
             reply = exchange.provider.with_status(exchange, reply, 503)
         drop_frames(unavailable)
     truncated = None
@@ -139,10 +139,10 @@ async def _apply_faults(
             reply = await handle(exchange)
     finally:
         exchange.request, exchange.parsed = original, parsed
-    for hook in ("modify_response", "corrupt_bytes"):
+    exchange.reserve_answer(len(reply.body))
+    for change in (modify_response, corrupt_bytes):
         for active, context in matched:
-            change: Callable[..., Reply | None] = getattr(active.fault, hook)
-            changed = await read_if_long(change, len(reply.body), context, reply)
+            changed = await read_if_long(change, len(reply.body), active.fault, context, reply)
             await timer.yield_when_due()
             if changed is not None:
                 exchange.row_count = exchange.total = None

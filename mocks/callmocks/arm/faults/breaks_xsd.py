@@ -21,7 +21,11 @@ class BreaksXsd(Fault, frozen=True):
     ] = "direction"
 
     def modify_response(self, context: FaultContext, reply: Reply) -> Reply | None:
-        return change_attributes(context, reply, "call_history", self._break_call)
+        return change_attributes(context, reply, "call_history", self._break_calls)
+
+    def _break_calls(self, calls: list[Attributes]) -> None:
+        for attributes in calls:
+            self._break_call(attributes)
 
     def _break_call(self, attributes: Attributes) -> None:
         if self.how == "direction":

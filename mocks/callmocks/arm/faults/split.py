@@ -5,6 +5,9 @@ from msgspec import Meta
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.tenants.delivery import Delivery
 
+# Of one frame, by all such faults together.
+MAX_PIECES = 10_000
+
 
 class Split(Fault, frozen=True):
     """The frame arrives in several websocket messages."""
@@ -17,10 +20,13 @@ class Split(Fault, frozen=True):
     ] = 2
 
     def configure_delivery(self, context: FaultContext, delivery: Delivery) -> bool:
+        if self.pieces == 1 or delivery.pieces * self.pieces > MAX_PIECES:
+            return False
+        delivery.pieces *= self.pieces
         delivery.frame_transforms.append(
             lambda messages: [piece for message in messages for piece in self._cut_message(message)]
         )
-        return self.pieces > 1
+        return True
 
     def _cut_message(self, message: bytes) -> list[bytes]:
         step = -(-len(message) // self.pieces)
