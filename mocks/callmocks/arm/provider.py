@@ -10,10 +10,13 @@ from msgspec.structs import replace
 
 from callmocks.arm import frames, responses, schema, service, sessions, tree
 from callmocks.arm.faults import FAULT_TYPES
+from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.config.types import PROVIDER_TITLES
 from callmocks.contract.cached_property import cached_property
 from callmocks.contract.journal import ResponseSummary
 from callmocks.contract.listed_names import Operations
+from callmocks.contract.message_size import DEEP, MAX_NESTING
+from callmocks.contract.nesting import is_message_too_deep
 from callmocks.errors import CallmocksError, SettingsError
 from callmocks.provider.base import Provider, RequestKey, WireExchange
 from callmocks.tenants.exchange import Reply
@@ -41,6 +44,7 @@ class ArmProvider(Provider):
     session_operations = frozenset({schema.LOGIN, schema.LOGOUT})
     window_fields = ("from_date", "to_date")
     secret_fields = frozenset({"password"})
+    max_request_bytes = DEFAULT_LIMITS.message
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
@@ -56,6 +60,9 @@ class ArmProvider(Provider):
             return frames.decode_request(exchange.request).command
         except frames.FrameError:
             return ""
+
+    def find_content_excess(self, request: bytes, transport: str) -> str:
+        return DEEP if is_message_too_deep(request, MAX_NESTING) else ""
 
     def read_fields(self, request: bytes) -> dict[str, object]:
         """Attributes by element and name: ``{"filters.limit": "50"}``."""

@@ -16,6 +16,8 @@ from callmocks.contract.cached_property import cached_property
 from callmocks.contract.journal import ResponseSummary
 from callmocks.contract.json_values import decode_json
 from callmocks.contract.listed_names import Operations
+from callmocks.contract.message_size import DEEP, MAX_NESTING, find_json_excess
+from callmocks.contract.nesting import is_json_too_deep
 from callmocks.faults.base import MAX_COUNT
 from callmocks.provider.base import Credential, Provider, RequestKey, WireExchange
 from callmocks.provider.listeners import URL_PATHS
@@ -45,6 +47,7 @@ class CdrProvider(Provider):
     session_operations = frozenset({"login.user", "logout.user"})
     window_fields = ("date_from", "date_till")
     secret_fields = openrpc.CREDENTIALS
+    max_request_bytes = jsonrpc.MAX_BODY_BYTES
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
@@ -70,6 +73,11 @@ class CdrProvider(Provider):
         else:
             method = ParsedRequest(exchange.request).envelope.method
         return method if isinstance(method, str) else ""
+
+    def find_content_excess(self, request: bytes, transport: str) -> str:
+        if excess := find_json_excess(request, jsonrpc.MAX_VALUES):
+            return excess
+        return DEEP if is_json_too_deep(request, MAX_NESTING) else ""
 
     def read_fields(self, request: bytes) -> dict[str, object]:
         sent = ParsedRequest(request).envelope

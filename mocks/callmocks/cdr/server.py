@@ -5,9 +5,16 @@ from aiohttp import web
 
 from callmocks.cdr import media, service
 from callmocks.cdr.errors import RpcError
-from callmocks.cdr.jsonrpc import NULL_ID, Envelope, ParsedRequest, make_error_reply
+from callmocks.cdr.jsonrpc import (
+    MAX_BODY_BYTES,
+    MAX_VALUES,
+    NULL_ID,
+    Envelope,
+    ParsedRequest,
+    has_too_many_values,
+    make_error_reply,
+)
 from callmocks.cdr.provider import CDR, LOGIN, TOKEN
-from callmocks.contract.json_values import has_fewer_values, measure_json
 from callmocks.contract.nesting import is_json_too_deep
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
 from callmocks.provider.server import ProviderServer
@@ -17,10 +24,6 @@ from callmocks.tenants.settings import CDR_PREFIX_DIGITS
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.worker import read_even_without_threads
 
-MAX_BODY_BYTES = 2 * 1024 * 1024
-"""Longest body (assumed): the largest filter fits, and a list of a million lists does not."""
-MAX_VALUES = 250_000
-"""Of a body, by its commas and opening brackets (assumed); the largest filter has 60 000."""
 _MAX_PATH_CHARS = 200
 _CONTENT_TYPES = frozenset({"application/json", "application/json; charset=utf-8"})
 
@@ -86,10 +89,7 @@ class CdrServer(ProviderServer):
 
 
 def _parse_request(body: bytes) -> ParsedRequest | None:
-    """None when it has too many values: while they are decoded no other thread runs."""
-    if has_fewer_values(body, MAX_VALUES) or measure_json(body, MAX_VALUES).values <= MAX_VALUES:
-        return ParsedRequest(body)
-    return None
+    return None if has_too_many_values(body) else ParsedRequest(body)
 
 
 def _note_content_type(request: web.Request, exchange: Exchange) -> None:

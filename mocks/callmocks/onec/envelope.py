@@ -116,6 +116,18 @@ class InputGuard(msgspec.Struct):
         _check_bound(text, self._namespaces, MAX_NAMESPACE_DECLARATIONS)
 
 
+def find_byte_excess(body: bytes) -> str:
+    """What ``InputGuard`` refuses; empty when it takes the whole request."""
+    encoding = _ENCODING.match(body[:_DECLARATION_BYTES])
+    if encoding is not None and not _shows_tags_in_ascii(encoding[1].decode("latin-1")):
+        return "has an encoding that is not supported"
+    try:
+        InputGuard().check(body)
+    except SoapError as error:
+        return error.text.removeprefix("the request ")
+    return ""
+
+
 def _check_bound(text: str, count: int, bound: int) -> None:
     if count > bound:
         raise SoapError("Client", f"the request {text.format(bound)}")

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from aiohttp import web
 from lxml import etree
 
+from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.config.types import PROVIDER_TITLES
 from callmocks.contract.cached_property import cached_property
 from callmocks.contract.findings import ValidationResult
 from callmocks.contract.journal import ResponseSummary
 from callmocks.contract.listed_names import Operations
+from callmocks.contract.message_size import DEEP, MAX_NESTING
+from callmocks.contract.nesting import is_xml_too_deep
 from callmocks.onec import contract, envelope, service, wsdl
 from callmocks.onec.faults import FAULT_TYPES
 from callmocks.onec.limits import OUT_OF_LIMIT, QUOTA_KEY
@@ -34,6 +37,7 @@ class OnecProvider(Provider):
     url_path = URL_PATHS["onec"]
     proxy_port = 9088
     window_fields = ("PeriodFrom", "PeriodTo")
+    max_request_bytes = DEFAULT_LIMITS.body
     fault_types = FAULT_TYPES
 
     def create_app(self, registry: Registry) -> web.Application:
@@ -51,6 +55,11 @@ class OnecProvider(Provider):
     def find_operation(self, exchange: Exchange | WireExchange) -> str:
         message = _read_message(exchange.request)
         return message.operation if message else ""
+
+    def find_content_excess(self, request: bytes, transport: str) -> str:
+        if excess := envelope.find_byte_excess(request):
+            return excess
+        return DEEP if is_xml_too_deep(request, MAX_NESTING) else ""
 
     def read_fields(self, request: bytes) -> dict[str, object]:
         """The parameters' texts: ``{"Params.PeriodFrom": "2026-03-02T00:00:00"}``."""

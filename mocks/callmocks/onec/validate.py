@@ -14,7 +14,7 @@ from callmocks.contract.findings import (
     ValidationResult,
     xml_error_position,
 )
-from callmocks.contract.xml import get_dtd, make_parser
+from callmocks.contract.xml import find_excess, get_dtd, make_parser
 from callmocks.onec import contract, envelope, namespaces, parameters, wsdl
 from callmocks.onec.contract import HISTORY_OPERATION, ServedOperation
 from callmocks.onec.decoder import get_local_name, read_structure
@@ -78,11 +78,15 @@ def validate_wsdl(body: bytes, address: str = "") -> ValidationResult:
 
 def _parse_document(body: bytes, findings: Findings) -> etree._Element | None:
     try:
-        return etree.fromstring(body, _PARSER)
+        root = etree.fromstring(body, _PARSER)
     except (etree.XMLSyntaxError, ValueError) as error:
         position = xml_error_position(body, str(error))
         findings.add(position, "a well-formed document", str(error))
         return None
+    if excess := find_excess(root, body, envelope.MAX_NAMESPACES_IN_SCOPE):
+        findings.add("document", "within the bounds of a reader", excess, "assumed")
+        return None
+    return root
 
 
 class _MessageValidator(msgspec.Struct):

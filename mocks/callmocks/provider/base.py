@@ -72,6 +72,8 @@ class Provider(ABC):
     # Of a request: its window, and what a summary leaves out.
     window_fields: ClassVar[tuple[str, str]]
     secret_fields: ClassVar[frozenset[str]] = frozenset()
+    # Of a request that its server reads.
+    max_request_bytes: ClassVar[int]
     fault_types: ClassVar[Mapping[str, type[Fault]]]  # The faults that can be enabled, by name
 
     # Serving
@@ -91,6 +93,15 @@ class Provider(ABC):
     @abstractmethod
     def find_operation(self, exchange: Exchange | WireExchange) -> str:
         """What the request asks for, as the journal names it; ``""`` when it cannot be told."""
+
+    def find_excess(self, request: bytes, transport: str = "http") -> str:
+        """Why its server would not read a request: ``has more than 9 bytes``; else empty."""
+        if len(request) > self.max_request_bytes:
+            return f"has more than {self.max_request_bytes} bytes"
+        return self.find_content_excess(request, transport)
+
+    @abstractmethod
+    def find_content_excess(self, request: bytes, transport: str) -> str: ...
 
     @abstractmethod
     def read_fields(self, request: bytes) -> dict[str, object]:

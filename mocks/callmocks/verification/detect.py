@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from callmocks.contract.findings import Finding, ValidationResult
+from callmocks.contract.message_size import find_answer_excess
 from callmocks.errors import SettingsError
 from callmocks.provider.harmless import HarmlessFields
 from callmocks.verification import recording
@@ -76,6 +77,12 @@ def validate_file(content: bytes, contract: str = "documented") -> ValidatedFile
     entries = _decode_journal(text)
     if entries is not None:
         return _validate_exchanges("journal", list(enumerate(entries, 1)), contract)
+    excess = find_answer_excess(text)
+    if excess:
+        nothing = ValidationResult("", "unknown", "answer")
+        return ValidatedFile(
+            "message", [ValidatedMessage(0, nothing, f"not validated: it {excess}")]
+        )
     result = _validate_message(text, contract)
     return ValidatedFile(result.title, [ValidatedMessage(0, result)])
 
@@ -169,6 +176,10 @@ def _validate_exchange(
         result = ValidationResult(exchange.provider, exchange.operation, "answer")
         note = HASHED_NOTE if exchange.is_hashed else TRUNCATED_NOTE
         yield ValidatedMessage(number, result, note)
+        return
+    if excess := recording.find_excess(exchange):
+        result = ValidationResult(exchange.provider, exchange.operation, "answer")
+        yield ValidatedMessage(number, result, f"not validated: {excess}")
         return
     provider = PROVIDERS[exchange.provider]
     wire = exchange.to_wire(provider)

@@ -24,6 +24,7 @@ from callmocks.verification.masking import ValueMasker
 UnknownPolicy = Literal["hash", "masked"]
 UNKNOWN_OPERATION = "unknown"
 HASH_BYTES = 16
+MAX_READ_BYTES = 1024 * 1024  # of a message that cannot be masked part by part
 FRAME_HEADER = re.compile(r"01\d{14}(?:\d{3}(?=[\[\s])|(?P<command>[!-Z\\-~]{1,32}) *(?=[\[\s]))")
 UTF8_DECLARATION = re.compile(
     rb"""\A\s*(?:<\?xml(?![^>]*encoding)|<\?xml[^>]*encoding\s*=\s*["']
@@ -68,13 +69,19 @@ class MessageMasker:
         if not body:
             return MaskedMessage("", 0)
         text = self._mask_parts(body, operation, in_answer) if content else None
-        if text is None and content and self._unknown == "masked":
+        if text is None and content and self._unknown == "masked" and length <= MAX_READ_BYTES:
             text = self.values.mask_free_text(decode_any(body))
         if text is None or self.values.is_full:
-            self.values.hide_words(decode_any(body))
+            self._hide_words(body)
             digest = blake2b(body, key=self._key, digest_size=HASH_BYTES).hexdigest()
             return MaskedMessage("", length, digest)
         return MaskedMessage(text, length)
+
+    def _hide_words(self, body: bytes) -> None:
+        if len(body) <= MAX_READ_BYTES:
+            self.values.hide_words(decode_any(body))
+        else:
+            self.values.hide_all_words()
 
     def _mask_parts(self, body: bytes, operation: str, in_answer: bool) -> str | None:
         """None when it is not of a known operation, or cannot be read."""

@@ -60,9 +60,12 @@ class ValueMasker:
         """No finding about the exchange may quote them."""
         for word in ENUMERATION.finditer(text.lower()):
             if len(self.masked_words) >= MAX_HIDDEN_WORDS:
-                self.masked_words.add(ALL_WORDS)
+                self.hide_all_words()
                 return
             self.masked_words.add(word[0])
+
+    def hide_all_words(self) -> None:
+        self.masked_words.add(ALL_WORDS)
 
     def knows_secret(self, text: str) -> bool:
         return text in self._secrets

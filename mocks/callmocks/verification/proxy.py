@@ -21,15 +21,11 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from callmocks.contract.urls import format_origin
+from callmocks.provider.bodies import BodyReadError, UploadBudget
 from callmocks.provider.credentials import decode_basic
 from callmocks.provider.server import HttpServer
-from callmocks.tenants.detached import detached_exchange
-from callmocks.tenants.worker import read_if_long
-from callmocks.verification.exchange_processor import (
-    MAX_BODY_BYTES,
-    CapturedExchange,
-    ExchangeProcessor,
-)
+from callmocks.verification.captured import CROWDED, MAX_BODY_BYTES, CapturedExchange
+from callmocks.verification.exchange_processor import MAX_HELD_BYTES, ExchangeProcessor
 from callmocks.verification.http_client import describe_connection_error, describe_failure
 from callmocks.verification.proxy_websocket import relay_websocket
 from callmocks.verification.tunnels import Tunnels
@@ -66,6 +62,7 @@ class Proxy(HttpServer):
         self.processor = processor
         self._tls = tls
         self._tunnels = tunnels
+        self._uploads = UploadBudget(MAX_HELD_BYTES)
         self._session: aiohttp.ClientSession
 
     def list_routes(self) -> list[web.RouteDef]:
@@ -126,41 +123,50 @@ class Proxy(HttpServer):
             return await relay_websocket(
                 request, self._session, url, headers, self.processor, credentials
             )
-        body = bytearray()
+        chunks: list[bytes] = []
+        try:
+            refusal = await self._read_body(request, chunks)
+            if refusal is not None:
+                return refusal
+            captured = self._capture_request(request, url, b"".join(chunks))
+            chunks[:] = [captured.request]
+            if captured.operation == WSDL:
+                headers["Accept-Encoding"] = "identity"
+            try:
+                return await self._forward_request(request, url, headers, captured)
+            finally:
+                if not captured.held_bytes:
+                    captured.cut_request()
+                await self.processor.add(captured)
+        finally:
+            self._uploads.release(sum(map(len, chunks)))
+
+    async def _read_body(self, request: web.Request, chunks: list[bytes]) -> web.Response | None:
+        """Into ``chunks``, which the budget has; or the answer to a body that is not taken."""
+        size = 0
         async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
+            chunks.append(chunk)
+            size += len(chunk)
+            try:
+                self._uploads.acquire(len(chunk))
+            except BodyReadError as error:
+                return web.Response(status=error.status, text=f"the proxy is busy: {error}\n")
+            if size > MAX_BODY_BYTES:
                 text = f"the proxy takes {MAX_BODY_BYTES} bytes at most\n"
                 return web.Response(status=413, text=text)
-        captured = await self._capture_request(request, url, bytes(body))
-        if captured.operation == WSDL:
-            headers["Accept-Encoding"] = "identity"
-        try:
-            return await self._forward_request(request, url, headers, captured)
-        finally:
-            await self.processor.add(captured)
+        return None
 
-    async def _capture_request(
-        self, request: web.Request, url: URL, body: bytes
-    ) -> CapturedExchange:
+    def _capture_request(self, request: web.Request, url: URL, body: bytes) -> CapturedExchange:
         operation, in_contract = self.provider.classify_request(
             request.method, url.path, url.query_string, self.path
         )
         now = self.processor.tenant.clock.now()
         captured = CapturedExchange(operation, body, at=now, in_contract=in_contract)
         if not self.processor.hold(captured, len(body)):
-            captured.in_contract = False
-            captured.notes.append("not validated: too many messages wait")
+            captured.skip_content(CROWDED)
         captured.request_encoding = _content_encoding(request.headers)
         captured.credentials = list_credentials(request.headers)
-        if not operation:
-            size = MAX_BODY_BYTES if captured.request_encoding else len(body)
-            captured.operation = await read_if_long(self._find_operation, size, captured)
         return captured
-
-    def _find_operation(self, captured: CapturedExchange) -> str:
-        message = captured.decompress_body(captured.request, captured.request_encoding)
-        return self.provider.find_operation(detached_exchange(self.provider, message))
 
     async def _forward_request(
         self, request: web.Request, url: URL, headers: CIMultiDict[str], captured: CapturedExchange
@@ -238,7 +244,7 @@ class Proxy(HttpServer):
         copy = bytearray()
         async for chunk in upstream.content.iter_any():
             self.processor.add_chunk(captured, copy, chunk)
-            if captured.is_cut or len(copy) > MAX_WSDL_BYTES:
+            if captured.skips_answer or len(copy) > MAX_WSDL_BYTES:
                 upstream.close()
                 text = f"the proxy takes a WSDL of {MAX_WSDL_BYTES} bytes at most\n"
                 captured.in_contract = False

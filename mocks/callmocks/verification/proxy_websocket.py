@@ -10,11 +10,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from callmocks.arm import frames
-from callmocks.verification.exchange_processor import (
-    MAX_BODY_BYTES,
-    CapturedExchange,
-    ExchangeProcessor,
-)
+from callmocks.verification.captured import MAX_BODY_BYTES, CapturedExchange
+from callmocks.verification.exchange_processor import ExchangeProcessor
 from callmocks.verification.http_client import describe_connection_error
 
 MAX_PENDING = 1000  # requests of one connection that are kept while they have no response

@@ -10,21 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
+from typing import IO, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from callmocks import __version__
-from callmocks.config.server_limits import DEFAULT_LIMITS
 from callmocks.config.types import ProviderName
 from callmocks.contract.journal import Violation
-from callmocks.contract.nesting import is_message_too_deep
+from callmocks.contract.message_size import find_answer_excess
 from callmocks.errors import SettingsError
 from callmocks.provider.base import Provider, WireExchange
 
 FORMAT = "recording 1"
-MAX_NESTING = DEFAULT_LIMITS.nesting
 MAX_REASON_LENGTH = 120
 
 
@@ -81,10 +79,14 @@ _exchange_decoder = msgspec.json.Decoder(RecordedExchange)
 _DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
+def encode_line(struct: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(struct) + b"\n"
+
+
 def is_json_lines(text: bytes) -> bool:
     first = text.lstrip().partition(b"\n")[0]
     try:
-        found = msgspec.json.decode(first, type=dict[str, Any])
+        found = msgspec.json.decode(first, type=dict[str, msgspec.Raw])
     except _DECODE_ERRORS:
         return False
     return "callmocks" in found or {"provider", "request", "response"} <= found.keys()
@@ -97,15 +99,26 @@ def read_recording(path: Path, flag: str) -> list[RecordedExchange]:
     try:
         with path.open("rb") as file:
             for number, exchange in iter_exchanges(file, source):
-                if is_message_too_deep(exchange.request.encode(), MAX_NESTING):
-                    reason = f"a request nested deeper than {MAX_NESTING} levels"
-                    raise SettingsError(f"{source}: line {number}: {reason}")
+                if excess := find_excess(exchange):
+                    raise SettingsError(f"{source}: line {number}: {excess}")
                 found.append(exchange)
     except OSError as error:
         raise SettingsError(f"{source}: {error.strerror}") from None
     if not found:
         raise SettingsError(f"{source}: there is no exchange in it")
     return found
+
+
+def find_excess(exchange: RecordedExchange) -> str:
+    """Why a message of it is not read: ``the answer has more than 9 tags``; else empty."""
+    from callmocks.server.providers import PROVIDERS
+
+    provider = PROVIDERS[exchange.provider]
+    wire = exchange.to_wire(provider)
+    if excess := provider.find_excess(wire.request, wire.transport):
+        return f"the request {excess}"
+    excess = find_answer_excess(wire.response)
+    return excess and f"the answer {excess}"
 
 
 def iter_exchanges(
@@ -157,10 +170,13 @@ class Recorder:
             raise SettingsError(text) from None
         except OSError as error:
             raise SettingsError(f"--record: {path}: {error.strerror}") from None
-        self._write_line(header)
+        self._write(encode_line(header))
 
     def write(self, exchange: RecordedExchange) -> None:
-        if self._file is not None and self._write_line(exchange):
+        self.write_line(encode_line(exchange))
+
+    def write_line(self, line: bytes) -> None:
+        if self._file is not None and self._write(line):
             self.written += 1
 
     def end(self, reason: str) -> None:
@@ -174,9 +190,8 @@ class Recorder:
             self._file.close()
             self._file = None
 
-    def _write_line(self, struct: msgspec.Struct) -> bool:
+    def _write(self, line: bytes) -> bool:
         assert self._file is not None
-        line = msgspec.json.encode(struct) + b"\n"
         try:
             view = memoryview(line)
             while view:

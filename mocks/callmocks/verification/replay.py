@@ -16,19 +16,26 @@ import re
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from aiohttp import web
 
 from callmocks.config.settings import ReplayMatch
-from callmocks.contract.nesting import is_message_too_deep
+from callmocks.contract.message_size import DEEP
 from callmocks.errors import SettingsError
 from callmocks.history.clock import parse_clock_time
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.provider.base import Provider, RequestKey, WireExchange
 from callmocks.tenants.exchange import Exchange, Reply
+from callmocks.tenants.pipeline import Handler
 from callmocks.tenants.registry import Registry
-from callmocks.tenants.worker import PieceTimer, read_if_long
-from callmocks.verification.recording import MAX_NESTING, RecordedExchange
+from callmocks.tenants.worker import (
+    LONG_REQUEST_BYTES,
+    PieceTimer,
+    read_even_without_threads,
+    read_if_long,
+)
+from callmocks.verification.recording import RecordedExchange
 from callmocks.verification.replay_window import NotRecorded, RecordedRequest, WindowIndex
 from callmocks.verification.request_differences import (
     count_differences,
@@ -73,11 +80,21 @@ class ReplayIndex:
                 requests += self._add_exchange(each, each.to_wire(provider))
         self._windows = WindowIndex(provider.make_row_reader(), requests)
 
+    async def check_request(self, request: bytes, transport: str) -> tuple[bytes, Handler]:
+        """What is read of a request, and how it is answered."""
+        find_excess = self.provider.find_excess
+        excess = await read_even_without_threads(find_excess, len(request), request, transport)
+        if not excess:
+            return request, self.handle
+        # The beginning has the id of a frame and tells the version of SOAP.
+        read = request if excess == DEEP else request[:LONG_REQUEST_BYTES]
+        return read, self.make_refusal(excess)
+
+    def make_refusal(self, excess: str) -> Handler:
+        return partial(self._make_no_match, text=f"replay: the request {excess}")
+
     async def handle(self, exchange: Exchange) -> Reply:
         request, provider = exchange.request, self.provider
-        if await read_if_long(is_message_too_deep, len(request), request, MAX_NESTING):
-            text = f"replay: the request is nested deeper than {MAX_NESTING} levels"
-            return await self._make_no_match(exchange, text)
         if not exchange.operation:
             find_operation = provider.find_operation
             exchange.operation = await read_if_long(find_operation, len(request), exchange)

@@ -48,11 +48,13 @@ class ReplayServer(ProviderServer):
     async def handle_post(self, request: web.Request) -> web.StreamResponse:
         try:
             body = await read_body(request, MAX_BODY_BYTES)
-        except BodyTooLarge:
-            return web.Response(status=413, text=f"at most {MAX_BODY_BYTES} bytes are taken\n")
+        except BodyTooLarge as error:
+            body, handle = b"", self.index.make_refusal(f"has more than {error.limit} bytes")
+        else:
+            body, handle = await self.index.check_request(body, "http")
         operation = request.match_info.get("command", "")
         exchange = self.start_exchange(request, body=body, operation=operation)
-        return await self.respond(request, exchange, self.index.handle)
+        return await self.respond(request, exchange, handle)
 
 
 class ArmReplayServer(ReplayServer):
@@ -97,8 +99,9 @@ class ReplayConnection(ArmConnection):
         self._server = server
 
     async def _handle_frame(self, message: bytes) -> tuple[Exchange, Reply]:
+        message, handle = await self._server.index.check_request(message, "frame")
         exchange = Exchange.start(self._server.default_tenant, ARM, message, transport="frame")
-        return exchange, await pipeline.run(exchange, self._server.index.handle)
+        return exchange, await pipeline.run(exchange, handle)
 
 
 class OnecReplayServer(ReplayServer):

@@ -374,7 +374,7 @@ def test_a_recording_of_a_nested_request_is_refused_with_its_line(
     exchange = json.loads(lines[1]) | {"provider": provider, "request": DEEP[provider]}
     file = tmp_path / "deep.jsonl"
     file.write_text("\n".join([*lines, json.dumps(exchange)]), encoding="utf-8")
-    message = f"replay: {file}: line 4: a request nested deeper than 250 levels"
+    message = f"replay: {file}: line 4: the request is nested deeper than 250 levels"
     with pytest.raises(SettingsError, match=re.escape(message)):
         callmocks.running(replay=file).start()
     if provider == "cdr":  # as one line, of a command that ends

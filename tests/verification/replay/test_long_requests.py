@@ -11,13 +11,15 @@ import requests
 
 from callmocks.server.providers import PROVIDERS
 from callmocks.testing import Mocks
-from callmocks.verification import replay as replay_module
 from tests.verification.conftest import DAY
 from tests.verification.messages import property_xml, soap_envelope
 from tests.verification.replay.calls import hours
 
 BLANKS = " " * 70_000
-READERS = ("find_operation", "request_key", "replay_reply", "no_match_reply", "unreadable_reply")
+READERS = (
+    *("find_content_excess", "find_operation", "request_key"),
+    *("replay_reply", "no_match_reply", "unreadable_reply"),
+)
 
 
 def send_long_arm(url: str, filters: str, command: str = "operator_call_history") -> str:
@@ -56,8 +58,6 @@ def test_long_requests_are_read_beside_the_event_loop(
     for name in READERS:
         for provider in PROVIDERS.values():
             monkeypatch.setattr(type(provider), name, record_thread(type(provider), name))
-    deep = "is_message_too_deep"
-    monkeypatch.setattr(replay_module, deep, record_thread(replay_module, deep))
 
     assert "call_history " in send_long_arm(replay.arm.url, 'offset="0" limit="6"')
     assert "replay: " in send_long_arm(replay.arm.url, 'offset="0" limit="6" direction="out"')
@@ -69,4 +69,4 @@ def test_long_requests_are_read_beside_the_event_loop(
     assert "<row>" in send_long_calls(replay.onec.url, "09:00:00", "11:00:00")
     assert "replay: " in send_long_calls(replay.onec.url, "03:00:00", "04:00:00")
     assert "Fault" in send_long_calls(replay.onec.url, "09:00:00", "11:00:00", end="<")
-    assert threads == {name: {"callmocks worker"} for name in (*READERS, deep)}
+    assert threads == {name: {"callmocks worker"} for name in READERS}
