@@ -83,17 +83,18 @@ def _has_large_object(body: bytes, max_values: int) -> bool:
 def _has_long_text(body: bytes) -> bool:
     import numpy as np
 
+    longest = MAX_TEXT_BYTES + 1  # with the quote before it
     begun = 0  # bytes of the text that goes on in the next chunk
     for _, outside in split_json_texts(body):
         ends = np.flatnonzero(outside)
         if not len(ends):
             begun += len(outside)
         else:
-            longest = int(np.diff(ends).max(initial=0)) - 1
-            if max(begun + int(ends[0]), longest) > MAX_TEXT_BYTES:
+            within = int(np.diff(ends).max(initial=0)) - 1
+            if max(begun + int(ends[0]), within) > longest:
                 return True
             begun = len(outside) - 1 - int(ends[-1])
-        if begun > MAX_TEXT_BYTES:
+        if begun > longest:
             return True
     return False
 
