@@ -32,10 +32,16 @@ from callmocks.provider.server import UNHANDLED, abort_connection, collect_head
 from callmocks.tenants import pipeline
 from callmocks.tenants.delivery import Delivery, Ending, Transmission
 from callmocks.tenants.exchange import Exchange, Reply, Requester
+from callmocks.tenants.loop_turns import is_piece_over, wait_for_turn
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.state import rerun_when_stale
 from callmocks.tenants.tenant import Tenant
-from callmocks.tenants.worker import LONG_REQUEST_BYTES, PIECE_SECONDS, PieceTimer, run_if_long
+from callmocks.tenants.worker import (
+    LONG_REQUEST_BYTES,
+    SMALL_ANSWER_BYTES,
+    PieceTimer,
+    run_if_long,
+)
 
 # Replies delayed at the same time; then reading waits.
 MAX_DELAYED = 16
@@ -126,9 +132,9 @@ class ArmConnection:
         self._mark_active()
         # A client may send many frames at once, which the socket gives without a turn of the loop.
         self._busy_seconds += self._active_at - begun
-        if self._busy_seconds > PIECE_SECONDS:
+        if is_piece_over(self._busy_seconds):
             self._busy_seconds = 0.0
-            await asyncio.sleep(0)
+            await wait_for_turn()
 
     def _mark_active(self) -> None:
         self._active_at = read_stopwatch()
@@ -189,6 +195,8 @@ class ArmConnection:
         timer = PieceTimer()
         try:
             for message in messages:
+                if len(message) > SMALL_ANSWER_BYTES:
+                    await wait_for_turn()
                 await self._socket.send_frame(message, opcode)
                 await timer.yield_when_due()
         except (ConnectionError, ClientDisconnected):

@@ -22,7 +22,7 @@ from callmocks.history.walltime import DAY_MS, datetime_to_ms, day_of, day_start
 from callmocks.tenants.worker import PieceTimer, run_computation, run_if_long, yield_turn
 
 # Rows that are rendered, after which others are served.
-_YIELD_EVERY_ROWS = 150
+YIELD_EVERY_ROWS = 150
 
 
 _page_cache = PageCache(max_rows=16_384)
@@ -75,7 +75,7 @@ async def _build_page(history: History, request: PageRequest) -> CallPage:
     rows: list[CallRow] = []
     scope, find_final = (history.key, request.options), partial(_find_final, history, now_ms)
     build_frame = partial(_build_frame, history, request)
-    for batch in _split_selection(selected, _YIELD_EVERY_ROWS):
+    for batch in _split_selection(selected, YIELD_EVERY_ROWS):
         if rows:
             await yield_turn()
         rows += _row_cache.render(batch, build_frame, find_final, scope, request.options, now_ms)

@@ -31,7 +31,7 @@ from callmocks.errors import OutOfDescriptors, TooManyRows, Unavailable
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.descriptors import is_out_of_descriptors
 from callmocks.tenants.exchange import Exchange, Reply
-from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
+from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long, yield_turn
 
 Attributes = Mapping[str, str]
 
@@ -233,7 +233,11 @@ async def _get_page(exchange: Exchange, values: Attributes, session: ArmSession)
     request = PageRequest(operator, filters, now_ms, options, repeat_tag, plain_tag)
     if tenant.history.arrivals.has_arm_lags:
         request = _choose_late_rows(exchange, request)
+    if filters.limit > pages.YIELD_EVERY_ROWS:
+        await yield_turn()
     page = await pages.get_page(tenant.history, request)
+    if len(page.rows) > pages.YIELD_EVERY_ROWS:
+        await yield_turn()  # its rows are put together
     exchange.row_count = len(page.rows)
     return CommandResponse(schema.HISTORY, page=page)
 

@@ -19,10 +19,12 @@ from callmocks.history.history import History, require_row_budget
 from callmocks.history.walltime import datetime_to_ms
 from callmocks.tenants.exchange import Exchange
 from callmocks.tenants.worker import (
+    FEW_CALLS,
     LONG_CALLS,
     LONG_REQUEST_BYTES,
     run_computation,
     run_in_worker,
+    yield_turn,
 )
 
 METHOD = "get.call_legs_report"
@@ -56,7 +58,15 @@ async def prepare_report(
     else:
         query.call_count = history.count_window_calls(*span)
     is_long = is_long or query.call_count > LONG_CALLS or history.has_many_pins
+    if _count_visited_calls(query, history) > FEW_CALLS:
+        await yield_turn()
     return query, span, is_long
+
+
+def _count_visited_calls(query: ReportQuery, history: History) -> int:
+    if query.sort or query.filter.expression is not None or history.pins:
+        return query.call_count
+    return min(query.call_count, query.limit)
 
 
 async def _report(query: ReportQuery, span: Span) -> MethodData:

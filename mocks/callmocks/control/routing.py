@@ -32,7 +32,13 @@ from callmocks.tenants.registry import Registry
 from callmocks.tenants.settings import TenantSettings
 from callmocks.tenants.tenant import Tenant
 from callmocks.tenants.tenant_store import MutableTenant, TenantStore
-from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_if_long
+from callmocks.tenants.worker import (
+    LONG_REQUEST_BYTES,
+    SHORT_REQUEST_BYTES,
+    SMALL_ANSWER_BYTES,
+    run_if_long,
+    yield_turn,
+)
 
 TENANT = "/api/tenants/{tenant}"
 MAX_STREAMS = 32
@@ -188,6 +194,8 @@ def add_route(app: web.Application, app_context: AppContext, route: Route) -> No
                 return result
             if result is None:
                 return web.Response(status=204)
+            if answer.size > SMALL_ANSWER_BYTES:
+                await yield_turn()
             encoded = msgspec.json.encode(result)
             del result  # a slow client shall not keep it beside the bytes
             return await answer.send(encoded, route.status)
@@ -204,6 +212,8 @@ async def _read_body(request: web.Request, route: Route) -> tuple[Any, bool]:
         raw = await read_body(request, MAX_BODY_BYTES)
     except BodyTooLarge as error:
         raise ProblemError(413, str(error)) from None
+    if len(raw) > SHORT_REQUEST_BYTES:
+        await yield_turn()
     is_long = len(raw) > LONG_REQUEST_BYTES
     if request.content_type in route.lines_media:
         return raw, is_long

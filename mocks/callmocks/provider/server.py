@@ -29,10 +29,12 @@ from callmocks.tenants import pipeline
 from callmocks.tenants.delivery import Delivery, Transmission
 from callmocks.tenants.exchange import Exchange, Reply, Requester
 from callmocks.tenants.http_head import join_head
+from callmocks.tenants.loop_turns import wait_for_turn
 from callmocks.tenants.registry import Registry
 from callmocks.tenants.send_budget import LARGE_ANSWER_BYTES, UNLIMITED, SendBudget
 from callmocks.tenants.state import State
 from callmocks.tenants.tenant import Tenant
+from callmocks.tenants.worker import SMALL_ANSWER_BYTES
 
 # `scheme://host:port` for addresses in answers; absent or empty: as the client wrote it.
 PUBLIC_URL = web.AppKey("public_url", str)
@@ -244,6 +246,8 @@ async def send_reply(
         # Of what the client does not take yet, the transport keeps a copy.
         delivery = Delivery(chunk_bytes=LARGE_ANSWER_BYTES)
     if delivery is None:
+        if len(reply.body) > SMALL_ANSWER_BYTES:
+            await wait_for_turn()
         # The journal does not hold this response: a thousand of them cost every request time.
         if is_disconnected(request):
             transmission.ended = "client left"
@@ -287,6 +291,8 @@ async def _send_delivery(
     for start in range(0, len(kept), step):
         if start and delivery.pause:
             await asyncio.sleep(delivery.pause)
+        if step > SMALL_ANSWER_BYTES:
+            await wait_for_turn()
         await response.write(kept[start : start + step])
     if delivery.truncate_at is None:
         await response.write_eof()

@@ -16,10 +16,13 @@ from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.journal import TruncatedBody, truncate_body
 from callmocks.tenants.state import StaleTenantsError
 from callmocks.tenants.worker import (
+    SHORT_REQUEST_BYTES,
+    SMALL_ANSWER_BYTES,
     PieceTimer,
     read_even_without_threads,
     read_if_long,
     run_in_worker,
+    yield_turn,
 )
 
 Handler = Callable[[Exchange], Awaitable[Reply]]
@@ -35,6 +38,8 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
     (``StaleTenantsError``) is not recorded.
     """
     try:
+        if len(exchange.request) > SHORT_REQUEST_BYTES:
+            await yield_turn()
         if exchange.tenant.faults.by_provider.get(exchange.provider.name):
             if not exchange.operation:
                 find_operation = exchange.provider.find_operation
@@ -47,6 +52,8 @@ async def run(exchange: Exchange, handle: Handler) -> Reply:
             reply = await handle(exchange)
         await exchange.state.confirm()
         exchange.reserve_answer(len(reply.body))
+        if len(reply.body) > SMALL_ANSWER_BYTES:
+            await yield_turn()  # the journal hashes it
     except StaleTenantsError:
         raise
     except Exception as error:

@@ -1,9 +1,9 @@
 """Threads beside the event loop, for computations that would keep other requests waiting.
 
 A computation is a coroutine that waits for nothing but its turn, with ``yield_turn``: on the loop
-others run meanwhile; a thread goes on with the job that has waited longest, and ends those whose
-clients have left. What it reads is immutable or may be made twice: generated days, directories,
-rendered rows.
+others run meanwhile, and all computations have some milliseconds of a turn together; a thread goes
+on with the job that has waited longest, and ends those whose clients have left. What it reads is
+immutable or may be made twice: generated days, directories, rendered rows.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from callmocks.contract.garbage import paused_collection, set_list_emptier
 from callmocks.errors import ClientDisconnected, OutOfThreads
 from callmocks.history.clock import read_stopwatch
+from callmocks.tenants.loop_turns import is_piece_over, wait_for_turn
 
 T = TypeVar("T")
 
@@ -32,11 +33,14 @@ T = TypeVar("T")
 LONG_CALLS: Final = 10_000
 # Bytes of a request that are parsed and compiled on the loop.
 LONG_REQUEST_BYTES: Final = 64 * 1024
+# What is more waits for its turn of the loop: it takes some milliseconds to read such a request, to
+# look through such calls or to hand over such an answer, and many clients may want it at once.
+SHORT_REQUEST_BYTES: Final = 4 * 1024
+FEW_CALLS: Final = 500
+SMALL_ANSWER_BYTES: Final = 256 * 1024
 _MAX_THREADS: Final = 2
 # Of a job in a thread.
 _TURN_SECONDS: Final = 0.02
-# Of short pieces, after which others are served.
-PIECE_SECONDS: Final = 0.004
 
 _Steps = Coroutine[Any, Any, Any]
 _HasLeft = Callable[[], bool]
@@ -72,7 +76,10 @@ def set_disconnect_check(has_left: _HasLeft) -> None:
 
 async def yield_turn() -> None:
     """Between the pieces of a computation; ``ClientDisconnected`` when nobody waits for it."""
-    await asyncio.sleep(0)
+    if getattr(_local, "is_stepping", False):
+        await asyncio.sleep(0)
+    else:
+        await wait_for_turn()
     if _disconnect_check.get()():
         raise ClientDisconnected
 
@@ -82,19 +89,23 @@ class PieceTimer:
         self._since = read_stopwatch()
 
     async def yield_when_due(self) -> None:
-        if read_stopwatch() - self._since > PIECE_SECONDS:
+        if is_piece_over(read_stopwatch() - self._since):
             await yield_turn()
             self._since = read_stopwatch()
 
 
 def run_at_once(steps: Coroutine[Any, Any, T]) -> T:
     """Run ``steps`` to the end in this thread; ``ClientDisconnected`` as from ``yield_turn``."""
-    while True:
-        try:
+    was_stepping = getattr(_local, "is_stepping", False)
+    _local.is_stepping = True
+    try:
+        while True:
             steps.send(None)
-        except StopIteration as done:
-            result: T = done.value
-            return result
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    finally:
+        _local.is_stepping = was_stepping
 
 
 async def run_computation(steps: Coroutine[Any, Any, T], is_long: bool) -> T:
@@ -183,7 +194,7 @@ def _submit(steps: Coroutine[Any, Any, T], has_left: _HasLeft, is_slow: bool) ->
 
 
 def _run_jobs() -> None:
-    _local.is_worker = True
+    _local.is_worker = _local.is_stepping = True
     while True:
         job = _jobs.get()
         # An error's frames refer to those that called them, and none of them may know its future.
