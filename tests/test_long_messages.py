@@ -12,11 +12,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from callmocks.arm import connection, frames, requests, service
+from callmocks.arm import frames, requests, service
 from callmocks.arm.faults.breaks_xsd import BreaksXsd
 from callmocks.faults.base import Fault, FaultContext
 from callmocks.provider.server import is_disconnected
 from callmocks.server.providers import PROVIDERS as ALL_PROVIDERS
+from callmocks.tenants import loop_turns
 from callmocks.tenants.exchange import Reply
 from tests.control.server_client import SOAP, basic
 from tests.limited_server import ARM, PATHS, PROVIDERS, limited_server
@@ -158,7 +159,8 @@ async def test_long_frames_and_documents_of_the_arm_are_not_read_on_the_event_lo
 async def test_others_are_served_between_two_frames_of_a_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection, "PIECE_SECONDS", 0.0)
+    for name in ("PIECE_SECONDS", "SHARED_PIECE_SECONDS"):
+        monkeypatch.setattr(loop_turns, name, 0.0)
     turns, seen = 0, []
 
     async def count_turns() -> None:
