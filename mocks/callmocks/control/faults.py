@@ -18,8 +18,9 @@ from callmocks.faults.active import ActiveFault
 from callmocks.faults.base import FaultError, FaultType
 from callmocks.server.providers import FAULT_TYPES
 from callmocks.tenants.scenario import FaultSetting
+from callmocks.tenants.worker import PieceTimer
 
-FaultName = Annotated[str, Meta(extra_json_schema={"enum": sorted(FAULT_TYPES)})]
+FaultName = Annotated[str, Meta(max_length=100, extra_json_schema={"enum": sorted(FAULT_TYPES)})]
 
 
 class FaultKind(msgspec.Struct):
@@ -79,6 +80,12 @@ class FaultList(msgspec.Struct):
     faults: list[FaultView]
 
 
+class FaultPieces(msgspec.Struct):
+    """A ``FaultList`` whose faults are encoded."""
+
+    faults: list[msgspec.Raw]
+
+
 _FAULTS = f"{TENANT}/faults"
 ROUTES = RouteTable()
 
@@ -107,12 +114,14 @@ def describe_fault_type(fault_type: FaultType) -> FaultKind:
     )
 
 
-@ROUTES.add("GET", _FAULTS, "The faults that are on", "faults_listing")
-async def list_faults(context: RequestContext) -> FaultList:
-    faults = context.tenant.faults.list_active()
-    for fault in faults:
+@ROUTES.add("GET", _FAULTS, "The faults that are on", "faults_listing", response=FaultList)
+async def list_faults(context: RequestContext) -> FaultPieces:
+    described, timer = [], PieceTimer()
+    for fault in context.tenant.faults.list_active():
         await fault.refresh()
-    return FaultList([describe_fault(fault) for fault in faults])
+        described.append(context.answer.encode(describe_fault(fault)))
+        await timer.yield_when_due()
+    return FaultPieces(described)
 
 
 @ROUTES.add("POST", _FAULTS, "Switch a fault on", "faults_switch_on", body=NewFault, status=201)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import Meta
 
 from callmocks.config import validation
 from callmocks.contract.listed_names import find_unlisted_name
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 MAX_ACTIVE_FAULTS = 1000
 
 
+OperationName = Annotated[str, Meta(max_length=256)]
+
+
 class FaultScope(msgspec.Struct, frozen=True):
     """Which exchanges a fault applies to.
 
@@ -31,7 +35,7 @@ class FaultScope(msgspec.Struct, frozen=True):
     ``times`` applications the fault rests: ``skip=2, times=3`` is the third to fifth request.
     """
 
-    operation: str | None = None
+    operation: OperationName | None = None
     skip: int = 0
     times: int | None = None
     probability: float = 1.0

@@ -28,6 +28,7 @@ from callmocks.tenants.exchange import Exchange, Reply
 if TYPE_CHECKING:
     from callmocks.provider.base import Provider
 
+MAX_MEMBERS = 1000  # of the set of a fault
 MAX_COUNT = 2**53 - 1  # what JSON readers and Redis count without rounding
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 # Of an answer that a fault reads as a document, and of what it makes of that.

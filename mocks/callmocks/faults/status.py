@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from callmocks.provider.base import Provider
 
 MAX_HEADERS = 20
+MAX_BODY_CHARS = 16_384
 # They frame the message, or belong to the connection.
 _OWN_HEADERS = frozenset(
     {"connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"}
 )
-HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")]
+HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$", max_length=100)]
 HeaderValue = Annotated[str, Meta(pattern=r"^[\t\x20-\x7e]*$", max_length=400)]
 
 
@@ -35,7 +36,7 @@ class Status(Fault, frozen=True):
         ),
     ] = field(default_factory=dict)
     body: Annotated[
-        str | None,
+        Annotated[str, Meta(max_length=MAX_BODY_CHARS)] | None,
         Meta(description="Sent instead of the provider's body, as plain text; HTTP only."),
     ] = None
 

@@ -9,8 +9,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from callmocks.contract.quoting import shorten_text
 from callmocks.errors import SettingsError
-from callmocks.faults.active import FaultScope
-from callmocks.faults.base import MAX_COUNT, Count
+from callmocks.faults.active import MAX_ACTIVE_FAULTS, FaultScope, OperationName
+from callmocks.faults.base import MAX_COUNT, MAX_MEMBERS, Count
 from callmocks.history.ids import PINS_PER_DAY
 from callmocks.history.lags import Lag
 from callmocks.history.pin_resolution import PinnedCall
@@ -85,11 +85,11 @@ class ClockState(ScenarioTable, kw_only=True):
 class FaultSetting(ScenarioTable, kw_only=True):
     """A fault to switch on, and for which exchanges."""
 
-    provider: str
-    fault: Annotated[str, Meta(description="One of ``GET /api/faults``.")]
+    provider: Annotated[str, Meta(max_length=100)]
+    fault: Annotated[str, Meta(max_length=100, description="One of ``GET /api/faults``.")]
     params: Annotated[dict[str, Any], Meta(description="As the kind's schema says.")] = {}
     operation: Annotated[
-        str | None,
+        OperationName | None,
         Meta(
             description="Only requests for this operation, by the name the journal shows; without "
             "it, all."
@@ -131,8 +131,11 @@ class FaultState(FaultSetting, kw_only=True):
     met: Annotated[Count, Meta(description="Matching requests so far.")] = 0
     applied: Annotated[Count, Meta(description="Answers it changed so far.")] = 0
     members: Annotated[
-        list[Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]],
-        Meta(description="Hashes of what it has been applied to for good, such as tokens."),
+        list[Annotated[str, Meta(pattern="^[0-9a-f]{32}$", max_length=32)]],
+        Meta(
+            max_length=MAX_MEMBERS,
+            description="Hashes of what it has been applied to for good, such as tokens.",
+        ),
     ] = []
 
 
@@ -209,7 +212,7 @@ class TenantScenario(TenantOptions, kw_only=True):
         ClockState | None, Meta(description="As ``now`` says when it is left out.")
     ] = None
     calls: Annotated[list[PinnedCall], Meta(description="Pinned calls.")] = []
-    faults: list[FaultState] = []
+    faults: Annotated[list[FaultState], Meta(max_length=MAX_ACTIVE_FAULTS)] = []
     quotas: Annotated[
         dict[str, Count | str], Meta(description="Points and calls that were used, as exported.")
     ] = {}

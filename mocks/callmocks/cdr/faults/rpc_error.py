@@ -12,6 +12,9 @@ from callmocks.faults.base import Fault, FaultContext, ParameterError
 from callmocks.provider.base import Provider
 from callmocks.tenants.exchange import Reply
 
+_Name = Annotated[str, Meta(max_length=100)]
+_Value = Annotated[str, Meta(max_length=1000)]
+
 
 class RpcErrorFault(Fault, frozen=True):
     """An error of the vendor's table instead of a result."""
@@ -22,15 +25,17 @@ class RpcErrorFault(Fault, frozen=True):
     mnemonic: Annotated[
         str,
         Meta(
+            max_length=100,
             description="Of the vendor's error table, for example ``limit_exceeded``.",
             extra_json_schema={"enum": list(load_error_table())},
         ),
     ]
     params: Annotated[
-        dict[str, str],
+        dict[_Name, _Value],
         Meta(
+            max_length=20,
             description='What its message names, for example ``{"limit_type": "day"}``; ``field`` '
-            "and ``value``."
+            "and ``value``.",
         ),
     ] = msgspec.field(default_factory=dict)
 

@@ -3,7 +3,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from callmocks.cdr import jsonrpc
-from callmocks.faults.base import Fault, FaultContext
+from callmocks.faults.base import MAX_MEMBERS, Fault, FaultContext
 from callmocks.tenants.exchange import Reply
 
 
@@ -17,7 +17,7 @@ class TokenExpired(Fault, frozen=True):
         int,
         Meta(
             ge=0,
-            le=1000,
+            le=MAX_MEMBERS,
             description="How many tokens expire, each when it is next used; 0 is off.",
         ),
     ] = 1

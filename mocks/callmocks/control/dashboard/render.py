@@ -1,6 +1,7 @@
 """Pages: templates, the frame around each page, security headers."""
 
 import json
+from collections.abc import Iterator
 from functools import cache, partial
 from itertools import islice
 from typing import Any
@@ -99,13 +100,23 @@ def render_page(
         "clock": None if tenant in (None, unmatched) else describe_clock(tenant, texts),
     }
     page = _template_environment(texts.language).get_template(template)
-    body = page.render({"tenant": None, **model, "frame": frame}).encode()
-    if len(body) > MAX_PAGE_BYTES:
-        reason = f"this page would have more than {MAX_PAGE_BYTES} bytes; the admin API has it all"
-        raise ProblemError(422, reason)
+    body = _join_pieces(page.generate({"tenant": None, **model, "frame": frame}))
     headers = {**SECURITY_HEADERS, "Content-Language": texts.language}
     headers["Content-Type"] = "text/html; charset=utf-8"
     return web.Response(body=body, status=status, headers=headers)
+
+
+def _join_pieces(pieces: Iterator[str]) -> bytes:
+    """A page as long as it may be: of a longer one no more pieces are made."""
+    body = bytearray()
+    for piece in pieces:
+        body += piece.encode()
+        if len(body) > MAX_PAGE_BYTES:
+            text = (
+                f"this page would have more than {MAX_PAGE_BYTES} bytes; the admin API has it all"
+            )
+            raise ProblemError(422, text)
+    return bytes(body)
 
 
 def render_problem(context: RequestContext, problem: Problem) -> web.Response:
