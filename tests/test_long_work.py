@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import polars as pl
 import pytest
 import xmlschema
 
@@ -76,6 +77,29 @@ async def test_long_work_lets_others_have_the_workers_and_ends_with_its_connecti
             assert (status, "result" in json.loads(answer)) == (200, True), answer
         for _ in range(3):
             assert await asyncio.to_thread(views.ended.acquire, timeout=30)
+
+
+async def test_a_search_through_many_days_ends_with_its_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, ended = threading.Semaphore(0), threading.Semaphore(0)
+
+    def arm_frames(*_: object) -> Iterator[pl.DataFrame]:
+        try:
+            while True:
+                begun.release()
+                yield pl.DataFrame({"call_ref": ["1"], "_leg_id": [1]})
+        finally:
+            ended.release()
+
+    monkeypatch.setattr(History, "arm_frames", arm_frames)
+    async with limited_server() as server, asyncio.timeout(60):
+        async with server.raw("control") as raw:
+            raw.writer.write(
+                b"GET /tenants/demo/find?q=7&span=7 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            )
+            assert await asyncio.to_thread(begun.acquire, timeout=30)
+        assert await asyncio.to_thread(ended.acquire, timeout=30)
 
 
 async def test_frames_of_many_pins_are_not_made_on_the_event_loop(

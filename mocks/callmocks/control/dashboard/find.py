@@ -11,12 +11,13 @@ from callmocks.control.routing import RequestContext
 from callmocks.history import ids
 from callmocks.history.history import History
 from callmocks.history.walltime import END_OF_HISTORY, day_start
+from callmocks.tenants.worker import yield_turn
 
 
 async def find_call(context: RequestContext) -> dict[str, Any]:
     tenant, wanted = context.tenant, context.request.query.get("q", "").strip()
     window = read_window(context, tenant)
-    session = find_session(tenant.history, wanted, window)
+    session = await find_session(tenant.history, wanted, window)
     base = f"/tenants/{tenant.name}/calls"
     if session is not None:
         raise web.HTTPSeeOther(f"{base}/{session}")
@@ -26,14 +27,14 @@ async def find_call(context: RequestContext) -> dict[str, Any]:
     return {"tenant": tenant, "wanted": wanted}
 
 
-def find_session(history: History, identifier: str, window: DayWindow) -> int | None:
+async def find_session(history: History, identifier: str, window: DayWindow) -> int | None:
     """Session id of the call that has this id in some view and has begun.
 
     All ids are addresses but ARM's ``call_ref``, which is looked for in the days of the window.
     """
     session = _session_of_id(history, identifier)
     if session is None and identifier.isascii() and identifier.isdigit():
-        session = _session_of_call_ref(history, identifier, window)
+        session = await _session_of_call_ref(history, identifier, window)
     if session is None:
         return None
     found = history.find_session(session, END_OF_HISTORY)
@@ -81,10 +82,11 @@ def _day_bounds(history: History, address: tuple[int, int] | None) -> tuple[int,
     return day_start(address[0]), day_start(address[0] + 2) - 1000
 
 
-def _session_of_call_ref(history: History, call_ref: str, window: DayWindow) -> int | None:
+async def _session_of_call_ref(history: History, call_ref: str, window: DayWindow) -> int | None:
     for operator in history.directory.operators:
         for rows in history.arm_frames(operator.number, window.till_ms - 1, window.from_ms):
             legs = rows.filter(rows["call_ref"] == call_ref)["_leg_id"].to_list()
             if legs:
                 return _session_of_leg(history, legs[0])
+            await yield_turn()
     return None
