@@ -12,8 +12,10 @@ from callmocks.contract.nesting import split_json_texts
 MAX_MEMBERS: Final = 100_000
 # Of one text of JSON, and between two tags of XML: a regular expression reads it in one piece.
 MAX_TEXT_BYTES: Final = 1024 * 1024
-# Values of JSON, tags or attributes of XML: some 64 MiB of rows have as many.
-MAX_ANSWER_VALUES: Final = 3_000_000
+# Of JSON: while they are decoded no other thread runs.
+MAX_ANSWER_VALUES: Final = 1_500_000
+# Of XML, with the attributes: a tree of as many takes some hundred megabytes.
+MAX_ANSWER_TAGS: Final = 2_000_000
 MAX_NESTING: Final = 250  # of a request
 DEEP: Final = f"is nested deeper than {MAX_NESTING} levels"
 _SHORT_BYTES: Final = 64 * 1024
@@ -46,15 +48,13 @@ def find_json_excess(body: bytes, max_values: int = MAX_ANSWER_VALUES) -> str:
     return ""
 
 
-def find_xml_excess(body: bytes, max_tags: int = MAX_ANSWER_VALUES) -> str:
+def find_xml_excess(body: bytes, max_tags: int = MAX_ANSWER_TAGS) -> str:
     if len(body) > _SHORT_BYTES:
         encoding = _ENCODING.match(body[:_DECLARATION_BYTES])
         if encoding is not None and not _COUNTED_ENCODINGS.fullmatch(encoding[1]):
             return "has an encoding whose tags cannot be counted"
-        if body.count(b"<") > max_tags:
-            return f"has more than {max_tags} tags"
-        if body.count(b"=") > max_tags:
-            return f"has more than {max_tags} attributes"
+        if body.count(b"<") + body.count(b"=") > max_tags:
+            return f"has more than {max_tags} tags and attributes"
         if _has_long_stretch(body):
             return f"has a text or tag of more than {MAX_TEXT_BYTES} bytes"
     return ""
