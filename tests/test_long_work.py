@@ -7,6 +7,7 @@ import gc
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from datetime import date, timedelta
@@ -100,6 +101,31 @@ async def test_a_search_through_many_days_ends_with_its_client(
             )
             assert await asyncio.to_thread(begun.acquire, timeout=30)
         assert await asyncio.to_thread(ended.acquire, timeout=30)
+
+
+async def test_a_list_of_long_days_ends_with_its_client_at_the_next_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, days = threading.Semaphore(0), list[int]()
+    get_day = GeneratedDays.get_day
+
+    def wait_until_client_left(generated: GeneratedDays, day: int) -> DayColumns:
+        days.append(day)
+        begun.release()
+        has_left, end = worker._disconnect_check.get(), time.monotonic() + 30
+        while not has_left() and time.monotonic() < end:
+            time.sleep(0.01)
+        return get_day(generated, day)
+
+    monkeypatch.setattr(GeneratedDays, "get_day", wait_until_client_left)
+    monkeypatch.setattr(History, "has_long_days", True)
+    path = b"/tenants/demo/cdr/legs?span=7"
+    async with limited_server() as server, asyncio.timeout(60):
+        async with server.raw("control") as raw:
+            raw.writer.write(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert await asyncio.to_thread(begun.acquire, timeout=30)
+        await asyncio.to_thread(begun.acquire, timeout=0.5)
+    assert len(days) == 1
 
 
 async def test_frames_of_many_pins_are_not_made_on_the_event_loop(

@@ -22,6 +22,7 @@ from callmocks.history.history import History
 from callmocks.history.views.lists import LISTS, ListColumn, directory_names
 from callmocks.history.views.session_reasons import NAMES
 from callmocks.history.walltime import END_OF_HISTORY
+from callmocks.tenants.worker import yield_turn
 
 _CALL_VALUES = {
     "direction": {
@@ -67,9 +68,15 @@ async def show_list(context: RequestContext) -> dict[str, Any]:
     call_filter = read_filter(context, page)
     history = context.tenant.history
     texts = find_texts(context)
+    if history.has_long_days:
+        for day in range(window.first, window.last + 1):
+            history.generated.get_day(day)
+            await yield_turn()
     frame = page.read(history, window, call_filter).reverse()
+    await yield_turn()
     paging = read_paging(context, len(frame))
     rows = page.complete(history, frame.slice(paging.first, paging.last - paging.first))
+    await yield_turn()
     return {
         "tenant": context.tenant,
         "page": page,
