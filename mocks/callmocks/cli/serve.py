@@ -79,8 +79,10 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _run_server(settings: ServeSettings, log_writer: LogWriter | None) -> None:
+    from callmocks.server.memory import return_large_blocks
     from callmocks.server.mock_server import MockServer
 
+    return_large_blocks()
     async with MockServer(settings, log_writer=log_writer) as suite:
         stopped = make_stop_event()
         freeze_loaded_objects()

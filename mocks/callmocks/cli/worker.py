@@ -55,8 +55,10 @@ def main() -> NoReturn:
 
 
 async def _run_worker(config: WorkerConfig, log_writer: LogWriter | None) -> None:
+    from callmocks.server.memory import return_large_blocks
     from callmocks.server.mock_server import MockServer
 
+    return_large_blocks()
     listeners = {
         name: tuple(socket.socket(fileno=each) for each in descriptors)
         for name, descriptors in config.listeners.items()
