@@ -365,12 +365,13 @@ async def test_a_client_that_offers_protocols_gets_none_and_no_line_in_the_log(
 
 
 LONG_NAME = "rpc_errorx" * 500_000
+FAULT_NAME = LONG_NAME[:100]  # longer ones are refused by their length
 TENANT = "/api/tenants/demo"
 LONG_NAMES = {
-    "fault": (f"{TENANT}/faults", {"provider": "cdr", "fault": LONG_NAME}),
+    "fault": (f"{TENANT}/faults", {"provider": "cdr", "fault": FAULT_NAME}),
     "operation": (
         f"{TENANT}/faults",
-        {"provider": "cdr", "fault": "reset", "operation": LONG_NAME},
+        {"provider": "cdr", "fault": "reset", "operation": LONG_NAME[:256]},
     ),
     "parameter": (
         f"{TENANT}/faults",
@@ -378,7 +379,7 @@ LONG_NAMES = {
     ),
     "mnemonic": (
         f"{TENANT}/faults",
-        {"provider": "cdr", "fault": "rpc_error", "params": {"mnemonic": LONG_NAME}},
+        {"provider": "cdr", "fault": "rpc_error", "params": {"mnemonic": FAULT_NAME}},
     ),
     "assumption": ("/api/tenants", {"name": "n", "assumptions": {LONG_NAME: "a"}}),
     "choice": ("/api/tenants", {"name": "n", "assumptions": {"cdr.sort-nulls": LONG_NAME}}),

@@ -23,6 +23,7 @@ from websockets.asyncio.client import connect
 from callmocks.history.columns import DayColumns
 from callmocks.history.walltime import DAYS, day_of_date
 from callmocks.server.connections import GuardedProtocol
+from callmocks.tenants import loop_turns
 from tests.control.server_client import SOAP, basic
 from tests.limited_server import GOOD, LimitedServer, error_text, limited_server
 from tests.test_serve import LEGS, get, post, serving
@@ -157,6 +158,8 @@ async def test_no_large_answer_of_control_is_made_for_a_client_that_has_left(
             assert (await raw.answer(30))[0] == 201
         async with there.raw("cdr") as raw:  # for the journal
             assert (await raw.request("cdr"))[0] == 200
+        for name in ("PIECE_SECONDS", "SHARED_PIECE_SECONDS"):  # each piece is a long one
+            monkeypatch.setattr(loop_turns, name, 0.0)
         monkeypatch.setattr(GuardedProtocol, "has_disconnected", lambda _: True)
         status, answer = await _request(there, "control", b"", f"/api/tenants{path}")
         assert (status, "disconnected" in error_text("control", answer)) == (503, True)

@@ -235,8 +235,8 @@ async def test_there_are_sixteen_at_most(tenant: TenantClient) -> None:
 
 
 async def test_together_they_have_64_mib_at_most(tenant: TenantClient) -> None:
-    for _ in range(24):
-        body = {"status": 503, "body": "x" * 900_000}
+    for _ in range(670):
+        body = {"status": 503, "body": "я" * 16_384}
         fault = {"provider": "cdr", "fault": "status", "params": body}
         await tenant.change("POST", "/faults", fault)
     for number in range(3):
