@@ -50,6 +50,7 @@ async def move_clock(client: Client, writers: list[ReplicaProcess], tenant: str,
 
 
 async def read_loss(client: Client, replica: ReplicaProcess) -> str:
+    await client.wait_healthy(replica)  # on a busy machine it may be out of touch for a moment
     health = await client.control(replica, "GET", "/health")
     assert health.status == 200, health
     return str(health.json["replica"]["last_loss"])

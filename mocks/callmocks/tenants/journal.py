@@ -223,6 +223,7 @@ class Journal:
         request, kept = _body_to_keep(exchange.request), response or _body_to_keep(reply.body)
         bytes_used = ENTRY_BYTES + _count_bytes(request) + _count_bytes(kept) + len(exchange.head)
         bytes_used += VIOLATION_BYTES * len(exchange.violations)
+        bytes_used += sum(map(len, exchange.notes))
         if reply.headers:
             bytes_used += sum(map(len, reply.headers.values()))
         record = JournalRecord(

@@ -42,7 +42,8 @@ _log = logging.getLogger(__name__)
 QUEUE_SIZE = 100  # exchanges that wait, their responses sent; then the next client waits
 THREAD_THRESHOLD = 64 * 1024  # bytes from which on an exchange is processed in a thread of its own
 MAX_HELD_BYTES = 256 * 1024 * 1024  # of all copies that wait or are being made
-DRAIN_SECONDS = 1.0  # for what waits when the proxy ends
+# For what waits when the proxy ends: container engines kill a process after ten seconds.
+DRAIN_SECONDS = 8.0
 MAX_PRINTED_FINDINGS = 3
 SideFindings = list[tuple[str, Finding]]  # each with the side it was found on
 MEDIA_TYPES = (
@@ -115,7 +116,7 @@ class ExchangeProcessor:
         self._worker = asyncio.create_task(self._process_queue())
 
     async def stop(self) -> None:
-        """What waits has a second; what is being read then ends with the process."""
+        """What waits has some seconds; what is being read then ends with the process."""
         if self._worker is not None:
             await self._drain(self._worker)
         if self._recorder is not None:

@@ -22,6 +22,7 @@ from aiohttp import web
 
 from callmocks.config.settings import ReplayMatch
 from callmocks.contract.message_size import DEEP
+from callmocks.contract.quoting import shorten_text
 from callmocks.errors import SettingsError
 from callmocks.history.clock import parse_clock_time
 from callmocks.history.walltime import datetime_to_ms
@@ -236,6 +237,7 @@ class ReplayIndex:
 
     async def _describe_nearest(self, operation: str, request_key: RequestKey) -> str:
         ranked = await self._rank_nearest(operation, request_key)
+        operation = shorten_text(operation)
         if not ranked:
             names = ", ".join(sorted(self._by_operation)) or "nothing"
             return f"no {operation or 'such request'} was recorded, only {names}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 import requests
@@ -30,6 +31,15 @@ def test_a_request_beyond_the_bounds_gets_the_providers_error(
 def test_a_body_over_16_mib_gets_the_providers_error(replay: Mocks) -> None:
     answer = requests.post(replay.cdr.url, b" " * (16 * 1024 * 1024 + 1), timeout=20)
     assert "replay: the request has more than 16777216 bytes" in answer.json()["error"]["message"]
+
+
+def test_a_little_of_a_long_name_is_told_and_journaled(replay: Mocks) -> None:
+    call: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "m" * 1_000_000}
+    answer = requests.post(replay.cdr.url, json=call, timeout=20)
+    assert "replay: no mmm" in answer.json()["error"]["message"] and len(answer.content) < 3000
+    journal = requests.get(f"{replay.control_url}/api/tenants/demo/journal?limit=1", timeout=20)
+    (entry,) = journal.json()["entries"]
+    assert entry["operation"].startswith("mmm") and len(entry["notes"][-1]) < 1500
 
 
 def test_a_long_frame_is_answered_by_a_frame(replay: Mocks) -> None:
