@@ -127,7 +127,7 @@ async def read_if_long(read: Callable[..., T], size: int, *args: object) -> T:
     """Call ``read`` with ``args``, in a thread when the ``size`` bytes that it reads are many."""
     if size <= LONG_REQUEST_BYTES:
         return read(*args)
-    return await run_in_worker(partial(_call_without_collection, read, *args))
+    return await run_in_worker(partial(call_without_collection, read, *args))
 
 
 async def read_even_without_threads(read: Callable[..., T], size: int, *args: object) -> T:
@@ -142,7 +142,7 @@ async def read_even_without_threads(read: Callable[..., T], size: int, *args: ob
         return read(*args)
 
 
-def _call_without_collection(read: Callable[..., T], *args: object) -> T:
+def call_without_collection(read: Callable[..., T], *args: object) -> T:
     with paused_collection():
         return read(*args)
 

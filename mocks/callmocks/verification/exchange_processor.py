@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from callmocks.contract.findings import Finding
-from callmocks.contract.garbage import paused_collection
 from callmocks.contract.journal import Violation
 from callmocks.errors import OutOfThreads
 from callmocks.history.clock import read_stopwatch
@@ -19,7 +18,7 @@ from callmocks.provider.base import Provider, WireExchange
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.journal import KEPT_WHOLE_BYTES, TruncatedBody, truncate_body
 from callmocks.tenants.tenant import Tenant
-from callmocks.tenants.worker import run_in_worker
+from callmocks.tenants.worker import call_without_collection, run_in_worker
 from callmocks.verification.captured import (
     CROWDED,
     CUT_BYTES,
@@ -190,7 +189,7 @@ class ExchangeProcessor:
         if size <= THREAD_THRESHOLD and not captured.is_compressed:
             return process()
         try:
-            return await run_in_worker(partial(_call_without_collection, process), is_slow=True)
+            return await run_in_worker(partial(call_without_collection, process), is_slow=True)
         except OutOfThreads:
             captured.skip_content("not validated: the system gives no thread")
             return process()
@@ -334,11 +333,6 @@ class ExchangeProcessor:
             self._on_event(f"{name}: and {len(processed.findings) - MAX_PRINTED_FINDINGS} more")
         for note in notes:
             self._on_event(f"{name}: {note}")
-
-
-def _call_without_collection(process: Callable[[], PreparedExchange]) -> PreparedExchange:
-    with paused_collection():
-        return process()
 
 
 def describe_content_type(value: str) -> str:
