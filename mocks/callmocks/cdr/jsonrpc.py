@@ -12,12 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from callmocks.cdr.errors import RpcError
 from callmocks.contract.garbage import drop_frames, paused_collection
-from callmocks.contract.json_values import (
-    decode_json,
-    has_fewer_values,
-    make_json_decoder,
-    measure_json,
-)
+from callmocks.contract.json_values import decode_json, make_json_decoder
 from callmocks.contract.nesting import iter_json_depths
 from callmocks.tenants.exchange import Exchange, Reply
 from callmocks.tenants.worker import LONG_REQUEST_BYTES, run_in_worker
@@ -108,13 +103,6 @@ class ParsedRequest:
         if not isinstance(sent.method, str):
             return _invalid_request("method", sent.method, "a string")
         return None
-
-
-def has_too_many_values(body: bytes) -> bool:
-    """While they are decoded no other thread runs."""
-    if has_fewer_values(body, MAX_VALUES):
-        return False
-    return measure_json(body, MAX_VALUES).values > MAX_VALUES
 
 
 def read_request(exchange: Exchange) -> ParsedRequest:

@@ -11,10 +11,10 @@ from callmocks.cdr.jsonrpc import (
     NULL_ID,
     Envelope,
     ParsedRequest,
-    has_too_many_values,
     make_error_reply,
 )
 from callmocks.cdr.provider import CDR, LOGIN, TOKEN
+from callmocks.contract.message_size import has_more_values
 from callmocks.contract.nesting import is_json_too_deep
 from callmocks.provider.bodies import SERVER_LIMITS, BodyTooLarge, read_body
 from callmocks.provider.server import ProviderServer
@@ -89,7 +89,8 @@ class CdrServer(ProviderServer):
 
 
 def _parse_request(body: bytes) -> ParsedRequest | None:
-    return None if has_too_many_values(body) else ParsedRequest(body)
+    """None when it has too many values: while they are decoded no other thread runs."""
+    return None if has_more_values(body, MAX_VALUES) else ParsedRequest(body)
 
 
 def _note_content_type(request: web.Request, exchange: Exchange) -> None:

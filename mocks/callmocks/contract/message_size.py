@@ -39,7 +39,7 @@ def find_answer_excess(body: bytes) -> str:
 
 def find_json_excess(body: bytes, max_values: int = MAX_ANSWER_VALUES) -> str:
     if len(body) > _SHORT_BYTES:
-        if _has_more_values(body, max_values):
+        if has_more_values(body, max_values):
             return f"has more than {max_values} values"
         if _has_large_object(body, max_values):
             return f"has an object of more than {MAX_MEMBERS} members"
@@ -60,7 +60,7 @@ def find_xml_excess(body: bytes, max_tags: int = MAX_ANSWER_TAGS) -> str:
     return ""
 
 
-def _has_more_values(body: bytes, max_values: int) -> bool:
+def has_more_values(body: bytes, max_values: int) -> bool:
     """Ends at the first one too many, unlike ``measure_json``."""
     import numpy as np
 
